@@ -1,0 +1,84 @@
+# What people type. Every target says what it does behind `##`; `make` alone lists them.
+#
+# Only relative paths here: make cannot name a file in a directory with a space, and this tree may lie in one.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+# Where rustup puts cargo, for shells that did not read its profile.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+# A machine must build what the lock file says; a person may be changing it.
+LOCKED := $(if $(CI),--locked)
+GUDANG := target/release/gudang
+
+.PHONY: help
+help: ## Lists what there is
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
+
+##@ Use
+
+.PHONY: run
+run: build ## Runs all four services here; installs what is missing, keeps data in .gudang (ARGS="--data-dir DIR")
+	@exec $(GUDANG) up $(ARGS)
+
+.PHONY: demo
+demo: build ## Sends eight months of a real shop through the running services (ARGS="--json")
+	@exec $(GUDANG) demo $(ARGS)
+
+.PHONY: audit
+audit: build ## Proves the books of the running services (ARGS="--json")
+	@exec $(GUDANG) audit $(ARGS)
+
+.PHONY: build
+build: ## Builds the release
+	@scripts/setup.sh run
+	@cargo build --release -p gudang $(LOCKED)
+
+.PHONY: clean-data
+clean-data: ## Removes .gudang, and with it everything that `make run` has recorded
+	@scripts/clean-data.sh .gudang
+
+##@ Work
+
+.PHONY: test
+test: setup scripts format recount lint tests docs ## The whole gate: everything below but `fmt`
+	@echo 'make test: everything passed'
+
+.PHONY: setup
+setup: ## Installs what the gate needs
+	@scripts/setup.sh test
+
+.PHONY: scripts
+scripts: ## Checks the shell scripts
+	shellcheck .ci/run scripts/*.sh
+
+.PHONY: format
+format: ## Checks the formatting
+	cargo fmt --all --check
+
+.PHONY: fmt
+fmt: ## Formats the code
+	cargo fmt --all
+
+.PHONY: recount
+recount: ## Tests the independent recount of the demo file
+	python3 -B -m unittest discover -s tests/recount -t tests/recount
+
+.PHONY: lint
+lint: ## Runs clippy over everything; a warning is an error
+	cargo clippy --workspace --all-targets $(LOCKED) -- -D warnings
+
+.PHONY: tidy
+tidy: ## Checks the house rules alone (part of `tests`)
+	cargo test -p tidy $(LOCKED)
+
+.PHONY: tests
+tests: ## Runs unit, integration and story tests, and tidy
+	cargo test --workspace $(LOCKED)
+
+.PHONY: docs
+docs: ## Builds the documentation; a warning is an error
+	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps $(LOCKED)

@@ -1,0 +1,226 @@
+//! Reading a journal: ticks, and pages of what became visible between two of them.
+//!
+//! Paging by id loses rows that commit late; waiting for `xid < xmin` reorders a stream and stalls behind any long transaction. The
+//! difference of two snapshots does neither (PgQ's way): each committed transaction is in exactly one difference, and one that waited
+//! for a row lock has higher ids than the one it waited for, so ordering by id keeps each stream's order. It knows no outlet.
+
+use contract::Event;
+use postgres::{Database, DatabaseError};
+use tokio::sync::{Notify, watch};
+use tokio_postgres::Row;
+
+use crate::Position;
+
+/// How a service's journal table is read as events.
+#[derive(Debug, Clone, Copy)]
+pub struct Table {
+    /// What stands behind FROM; the journal's rows have the alias `j` and the columns `id`, `xid` and `version`.
+    pub from: &'static str,
+    /// What stands behind SELECT; the first column is `j.id`.
+    pub columns: &'static str,
+    /// The condition that picks the rows of the stream `$1` (text).
+    pub of_stream: &'static str,
+    /// Makes an event of a row.
+    pub event: fn(&Row) -> Result<Event, DatabaseError>,
+}
+
+/// The newest tick, with what a new one has to differ from.
+const NEWEST_TICK: &str = "SELECT tick, snapshot::text, pg_snapshot_xmax(snapshot)::text, \
+     ARRAY(SELECT x::text FROM pg_snapshot_xip(snapshot) x) FROM journal_tick ORDER BY tick DESC LIMIT 1";
+
+const NOW: &str = "SELECT s::text, pg_snapshot_xmax(s)::text FROM pg_current_snapshot() s";
+
+/// Numbered under the lease row's lock, so that ticks rise with their snapshots and a leader of an older epoch adds none.
+const ADD_TICK: &str = "WITH leader AS (SELECT FROM lease WHERE epoch = $3 FOR NO KEY UPDATE) \
+     INSERT INTO journal_tick (tick, snapshot) SELECT $1, $2::text::pg_snapshot FROM leader";
+
+/// The tick at or before a position, and the one to read up to: a bounded number of ticks further, so that a reader who is far behind
+/// does not sort everything for each page.
+const STEP: &str = "SELECT f.tick, f.snapshot::text, pg_snapshot_xmax(f.snapshot)::text, \
+       ARRAY(SELECT x::text FROM pg_snapshot_xip(f.snapshot) x), u.tick, u.snapshot::text, pg_snapshot_xmax(u.snapshot)::text \
+     FROM (SELECT tick, snapshot FROM journal_tick WHERE tick <= $1 ORDER BY tick DESC LIMIT 1) f, \
+     LATERAL (SELECT tick, snapshot FROM (SELECT tick, snapshot FROM journal_tick \
+         WHERE tick > f.tick AND ($2::bigint IS NULL OR tick <= $2) ORDER BY tick LIMIT $3) next ORDER BY tick DESC LIMIT 1) u";
+
+/// Old ticks are of use only to a reader who was away: one in a hundred is kept. A coarser step only sends again what was seen.
+const THIN: &str = "DELETE FROM journal_tick t WHERE made_at < clock_timestamp() - interval '1 hour' AND tick % 100 <> 0 \
+     AND tick < (SELECT max(tick) FROM journal_tick) \
+     AND NOT EXISTS (SELECT FROM journal_cursor c WHERE c.tick = t.tick OR c.upto = t.tick)";
+
+/// Ticks that one step of a relay spans at most.
+const TICKS_A_STEP: i64 = 8;
+
+/// A service's journal, open for reading. Writers tell it of their commits by [`Journal::wake`].
+#[derive(Debug)]
+pub struct Journal {
+    database: Database,
+    differences: String,
+    pending: String,
+    of_stream: String,
+    event: fn(&Row) -> Result<Event, DatabaseError>,
+    woken: Notify,
+    ticked: watch::Sender<i64>,
+}
+
+/// What stands between two ticks.
+pub(crate) struct Step {
+    pub(crate) from: i64,
+    pub(crate) upto: i64,
+    from_snapshot: String,
+    upto_snapshot: String,
+    from_xmax: String,
+    upto_xmax: String,
+    from_xip: Vec<String>,
+}
+
+impl Journal {
+    /// Opens the journal of `database` that `table` describes.
+    pub fn new(database: Database, table: Table) -> Self {
+        // The bounds are parameters: computed in a join, the planner would drop them and read the whole table. The inner query has a
+        // fence (OFFSET 0), so that the plan is always the index on xid and never a walk along the primary key in hope of an early end.
+        let found = "(j.xid >= $1::text::xid8 AND j.xid < $2::text::xid8 OR j.xid = ANY ($3::text[]::xid8[])) \
+             AND pg_visible_in_snapshot(j.xid, $4::text::pg_snapshot) AND NOT pg_visible_in_snapshot(j.xid, $5::text::pg_snapshot)";
+        let Table { from, columns, of_stream, event } = table;
+        let relation = from.split_whitespace().next().unwrap_or(from);
+        Self {
+            database,
+            differences: format!(
+                "SELECT {columns} FROM (SELECT * FROM {relation} j WHERE {found} AND j.id > $6 OFFSET 0) j{} ORDER BY j.id LIMIT $7",
+                joined(from)
+            ),
+            pending: format!("SELECT EXISTS (SELECT FROM {relation} j WHERE {found})"),
+            of_stream: format!("SELECT {columns} FROM {from} WHERE {of_stream} AND j.version > $2 ORDER BY j.version LIMIT $3"),
+            event,
+            woken: Notify::new(),
+            ticked: watch::Sender::new(0),
+        }
+    }
+
+    /// The database that the journal lives in.
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// Says that rows were committed. Cheap; never called inside the transaction.
+    pub fn wake(&self) {
+        self.woken.notify_one();
+    }
+
+    /// Waits until somebody woke the journal.
+    pub(crate) async fn woken(&self) {
+        self.woken.notified().await;
+    }
+
+    /// The newest tick that this process has made, to wait on.
+    pub(crate) fn ticks(&self) -> watch::Receiver<i64> {
+        self.ticked.subscribe()
+    }
+
+    /// Adds a tick when there is something to read beyond the newest one; true when it did. Only the leader may.
+    pub(crate) async fn tick(&self, epoch: i64) -> Result<bool, DatabaseError> {
+        let client = self.database.get().await?;
+        let newest = postgres::query_one(&client, NEWEST_TICK, &[]).await?;
+        let (tick, from, from_xmax, xip): (i64, String, String, Vec<String>) =
+            (newest.get(0), newest.get(1), newest.get(2), newest.get(3));
+        let now = postgres::query_one(&client, NOW, &[]).await?;
+        let (upto, upto_xmax): (String, String) = (now.get(0), now.get(1));
+        let pending = postgres::query_one(&client, &self.pending, &[&from_xmax, &upto_xmax, &xip, &upto, &from]).await?;
+        if !pending.get::<_, bool>(0) {
+            self.ticked.send_if_modified(|seen| std::mem::replace(seen, tick) < tick);
+            return Ok(false);
+        }
+        let added = postgres::execute(&client, ADD_TICK, &[&(tick + 1), &upto, &epoch]).await? == 1;
+        if added {
+            self.ticked.send_replace(tick + 1);
+        }
+        Ok(added)
+    }
+
+    /// Forgets old ticks.
+    pub(crate) async fn thin(&self) -> Result<(), DatabaseError> {
+        let client = self.database.get().await?;
+        postgres::execute(&client, THIN, &[]).await.map(|_| ())
+    }
+
+    /// The difference that begins at `tick`: up to the tick `upto`, or a bounded number of ticks further; `None` when nothing lies beyond.
+    pub(crate) async fn step(&self, tick: i64, upto: Option<i64>, ticks: i64) -> Result<Option<Step>, DatabaseError> {
+        let client = self.database.get().await?;
+        let row = postgres::query_opt(&client, STEP, &[&tick, &upto, &ticks]).await?;
+        Ok(row.map(|row| Step {
+            from: row.get(0),
+            from_snapshot: row.get(1),
+            from_xmax: row.get(2),
+            from_xip: row.get(3),
+            upto: row.get(4),
+            upto_snapshot: row.get(5),
+            upto_xmax: row.get(6),
+        }))
+    }
+
+    /// The step that a relay takes from `tick`; `upto` is where it had begun to go.
+    pub(crate) async fn relay_step(&self, tick: i64, upto: i64) -> Result<Option<Step>, DatabaseError> {
+        let begun = (upto > tick).then_some(upto);
+        self.step(tick, begun, if begun.is_some() { i64::MAX } else { TICKS_A_STEP }).await
+    }
+
+    /// One page of a step: rows above `after`, by id.
+    pub(crate) async fn page(&self, step: &Step, after: i64, limit: i64) -> Result<Vec<(i64, Event)>, DatabaseError> {
+        let client = self.database.get().await?;
+        let Step { from_xmax, upto_xmax, from_xip, upto_snapshot, from_snapshot, .. } = step;
+        let rows = postgres::query(
+            &client,
+            &self.differences,
+            &[from_xmax, upto_xmax, from_xip, upto_snapshot, from_snapshot, &after, &limit],
+        )
+        .await?;
+        rows.iter().map(|row| Ok((row.get(0), (self.event)(row)?))).collect()
+    }
+
+    /// Events behind `position`, each with its own position, oldest first. Fewer than `limit` means that the journal ends here for now.
+    pub async fn after(&self, position: Position, limit: usize) -> Result<Vec<Event>, DatabaseError> {
+        let mut events = Vec::new();
+        let Position { mut tick, mut id } = position;
+        while events.len() < limit {
+            let Some(step) = self.step(tick, None, 1).await? else { break };
+            if step.from != tick {
+                id = 0; // the tick was thinned away: begin its coarser step again
+            }
+            let room = (limit - events.len()) as i64;
+            let page = self.page(&step, id, room).await?;
+            let ends = (page.len() as i64) < room;
+            events.extend(page.into_iter().map(|(row, mut event)| {
+                event.position = Some(Position { tick: step.from, id: row }.to_string());
+                event
+            }));
+            if !ends {
+                break;
+            }
+            (tick, id) = (step.upto, 0);
+        }
+        Ok(events)
+    }
+
+    /// Events of one stream behind `version`, oldest first. Committed rows only, ticked or not.
+    pub async fn stream_after(&self, stream: &str, version: i64, limit: usize) -> Result<Vec<Event>, DatabaseError> {
+        let client = self.database.get().await?;
+        let rows = postgres::query(&client, &self.of_stream, &[&stream, &version, &(limit as i64)]).await?;
+        rows.iter().map(self.event).collect()
+    }
+}
+
+/// The joins behind the first relation of a FROM clause: `ledger j JOIN level ...` -> ` JOIN level ...`.
+fn joined(from: &str) -> String {
+    let after_alias = from.split_once(" j").map_or("", |(_, rest)| rest);
+    after_alias.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::joined;
+
+    #[test]
+    fn the_joins_stay_outside_of_the_fenced_query() {
+        assert_eq!(joined("ledger j JOIN level l ON l.id = j.level_id"), " JOIN level l ON l.id = j.level_id");
+        assert_eq!(joined("journal j"), "");
+    }
+}

@@ -1,0 +1,26 @@
+//! Real servers for tests: a database of one's own, and the whole of Gudang as a child process.
+//!
+//! It stops at the first surprise, as a test does. It knows the contract's addresses and answers, and nothing of any service's inside.
+#![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
+
+mod database;
+mod gudang;
+mod http;
+
+use std::time::{Duration, Instant};
+
+pub use database::TestDatabase;
+pub use gudang::{Gudang, Service};
+pub use http::{Answer, Http};
+
+/// Asks again every 50 ms until `question` has an answer; panics, naming `what`, when there is none within `patience`.
+pub async fn eventually<T>(what: &str, patience: Duration, mut question: impl AsyncFnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(answer) = question().await {
+            return answer;
+        }
+        assert!(begun.elapsed() < patience, "{what}: not within {patience:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}

@@ -1,0 +1,42 @@
+//! `gudang`: the laptop's all-in-one, and the command line over the services' HTTP APIs.
+//!
+//! Only `up` composes the four services; every other command is a client like any other and knows nothing of their inside.
+
+mod audit;
+mod catch_up;
+mod client;
+mod config;
+mod demo;
+mod file;
+mod import;
+mod letters;
+mod progress;
+mod report;
+mod table;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use config::{Cli, Command};
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Up(options) => up::run(&options),
+        Command::Demo(options) => alone(demo::run(options)),
+        Command::Import(what) => alone(import::run(what)),
+        Command::Report(what) => alone(report::run(what)),
+        Command::Audit(options) => alone(audit::run(options)),
+        Command::DeadLetters(what) => alone(letters::run(what)),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("gudang: {}", fault::chain(error.as_ref()));
+        ExitCode::FAILURE
+    })
+}
+
+/// Runs a command that is a client of the services.
+fn alone(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+}

@@ -1,0 +1,227 @@
+//! `gudang up`: all four services in this process, over a PostgreSQL of their own.
+//!
+//! The one place where the four meet, and only to be wired: ports first, so that nothing is started in vain, then the database, then the services.
+//! What is given by configuration replaces just its part; nothing that is configured is ever replaced in silence.
+
+mod stop;
+
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use host::Function;
+use notification::{ChannelsConfig, WebhookConfig, WebhookSecret};
+use postgres::Settings;
+use postgres::private::PrivateServer;
+use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::config::{Databases, Listen, Log, LogFormat, Notify, Secret, Up};
+use crate::table;
+use stop::Stop;
+
+/// Databases on the private server, in the order of the services.
+const NAMES: [&str; 4] = ["product", "stock", "notification", "analytics"];
+/// Connections of each service, in the same order. Together they stay well below the private server's 100.
+const POOLS: [usize; 4] = [8, 16, 8, 8];
+/// Between two looks at the private server.
+const LOOK: Duration = Duration::from_millis(500);
+/// Who leads a private database: always the same, so that a restart need not wait for a lease to run out.
+const HOLDER: &str = "gudang-up";
+
+/// Runs until a signal comes, or the private server is gone.
+pub(crate) fn run(options: &Up) -> anyhow::Result<ExitCode> {
+    start_log(&options.log);
+    let channels = channels(&options.notify)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let stop = Stop::listen(&runtime)?;
+    let listeners = runtime.block_on(bind(&options.listen))?;
+    let server = private_server(&options.data_dir, &options.databases)?;
+    let holder = holder(&options.databases);
+    let databases = settings(&options.databases, server.as_ref());
+    let ended = if stop.token.is_cancelled() {
+        Ended::Stopped
+    } else {
+        let services = serve(options, channels, databases, listeners, &holder, &stop.token);
+        runtime.block_on(until_the_end(services, server.as_ref()))?
+    };
+    end(ended, runtime, server)
+}
+
+/// How it ended.
+#[derive(Debug, Clone, Copy)]
+enum Ended {
+    /// By a signal.
+    Stopped,
+    /// The private server is gone.
+    DatabaseGone,
+}
+
+/// Stops what is left: first whatever still uses the database, then the database.
+fn end(ended: Ended, runtime: Runtime, server: Option<PrivateServer>) -> anyhow::Result<ExitCode> {
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    let stopped = server.map_or(Ok(()), PrivateServer::stop);
+    match ended {
+        Ended::Stopped => {
+            // It was told to stop and has: what PostgreSQL left undone, the next start does.
+            if let Err(error) = stopped {
+                eprintln!("gudang: {error}");
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Ended::DatabaseGone => match stopped {
+            Err(error) => bail!("{error}; start again, nothing that was acknowledged is lost"),
+            Ok(()) => bail!("PostgreSQL has stopped; start again, nothing that was acknowledged is lost"),
+        },
+    }
+}
+
+fn start_log(log: &Log) {
+    let format = match log.log_format {
+        LogFormat::Text => host::log::Format::Text,
+        LogFormat::Json => host::log::Format::Json,
+    };
+    host::log::start(&log.rust_log, format);
+}
+
+/// Opens the four ports.
+async fn bind(listen: &Listen) -> anyhow::Result<[TcpListener; 4]> {
+    let open = |name, port, variable| host::bind(name, SocketAddr::new(listen.listen, port), variable);
+    Ok([
+        open("product", listen.product_port, "PRODUCT_PORT").await?,
+        open("stock", listen.stock_port, "STOCK_PORT").await?,
+        open("notification", listen.notification_port, "NOTIFICATION_PORT").await?,
+        open("analytics", listen.analytics_port, "ANALYTICS_PORT").await?,
+    ])
+}
+
+/// The URLs that were given, in the order of the services.
+fn given(databases: &Databases) -> [Option<&Secret>; 4] {
+    let Databases { product_database_url, stock_database_url, notification_database_url, analytics_database_url } = databases;
+    [product_database_url.as_ref(), stock_database_url.as_ref(), notification_database_url.as_ref(), analytics_database_url.as_ref()]
+}
+
+/// Starts the private server for the databases that no URL was given for; none when there is no such database.
+fn private_server(data_dir: &Path, databases: &Databases) -> anyhow::Result<Option<PrivateServer>> {
+    let needed: Vec<&str> = NAMES.iter().zip(given(databases)).filter(|(_, given)| given.is_none()).map(|(name, _)| *name).collect();
+    if needed.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(PrivateServer::start(data_dir, &needed)?))
+}
+
+fn settings(databases: &Databases, server: Option<&PrivateServer>) -> [Settings; 4] {
+    let given = given(databases);
+    std::array::from_fn(|n| {
+        let private = || server.map(|server| server.url(NAMES[n])).unwrap_or_default();
+        let url = given[n].map_or_else(private, |url| url.reveal().to_owned());
+        Settings { url, pool_size: POOLS[n], application_name: format!("gudang-{}", NAMES[n]) }
+    })
+}
+
+/// A database that others may use too needs a name of this process alone.
+fn holder(databases: &Databases) -> String {
+    if given(databases).iter().all(Option::is_none) { HOLDER.to_owned() } else { format!("{HOLDER}-{}", Uuid::now_v7()) }
+}
+
+fn channels(notify: &Notify) -> anyhow::Result<ChannelsConfig> {
+    let webhook = match (&notify.notify_webhook_url, &notify.notify_webhook_secret) {
+        (None, None) => None,
+        (None, Some(_)) => bail!("NOTIFY_WEBHOOK_SECRET is given without NOTIFY_WEBHOOK_URL"),
+        (Some(_), None) => bail!("NOTIFY_WEBHOOK_URL needs NOTIFY_WEBHOOK_SECRET, `whsec_` and then a key in base64, to sign with"),
+        (Some(url), Some(secret)) => {
+            let secret = WebhookSecret::parse(secret.reveal()).context("NOTIFY_WEBHOOK_SECRET cannot be used")?;
+            Some(WebhookConfig { url: url.reveal().to_owned(), secret, allow_private: notify.notify_webhook_allow_private })
+        }
+    };
+    let retry_schedule = notify.notify_retry_schedule.0.iter().copied().map(Duration::from_secs).collect();
+    Ok(ChannelsConfig { webhook, retry_schedule, timeout: Duration::from_secs(notify.notify_timeout_seconds) })
+}
+
+/// Makes the four services and runs them until `stop`.
+async fn serve(
+    options: &Up,
+    channels: ChannelsConfig,
+    databases: [Settings; 4],
+    listeners: [TcpListener; 4],
+    holder: &str,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let mut urls = [const { String::new() }; 4];
+    for (url, listener) in urls.iter_mut().zip(&listeners) {
+        *url = format!("http://{}", reachable(listener.local_addr()?));
+    }
+    let [product, stock, notification, analytics] = databases;
+    let [product_url, stock_url, ..] = urls.clone();
+    let config = product::Config { database: product, currency: options.currency, stock_url: stock_url.clone() };
+    let product = product::function(config);
+    let stock = stock::function(stock::Config { database: stock, product_url: product_url.clone() });
+    let config = notification::Config { database: notification, product_url: product_url.clone(), stock_url: stock_url.clone(), channels };
+    let notification = notification::function(config);
+    let analytics = analytics::function(analytics::Config { database: analytics, product_url, stock_url });
+    let (product, stock, notification, analytics) = tokio::try_join!(named(product), named(stock), named(notification), named(analytics))?;
+    let functions: Vec<(Function, TcpListener)> = [product, stock, notification, analytics].into_iter().zip(listeners).collect();
+    table::line(&ready_line(&urls))?;
+    host::embedded::run(functions, holder, stop.clone()).await;
+    Ok(())
+}
+
+async fn named<E: std::error::Error + Send + Sync + 'static>(
+    function: impl Future<Output = Result<Function, E>>,
+) -> anyhow::Result<Function> {
+    Ok(function.await?)
+}
+
+/// The address at which this machine reaches a listener.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, address.port())
+}
+
+fn ready_line(urls: &[String; 4]) -> String {
+    let places: Vec<String> = NAMES.iter().zip(urls).map(|(name, url)| format!("{name} {url}")).collect();
+    format!("gudang is ready: {}", places.join(", "))
+}
+
+/// Runs the services to their end, or until the private server is gone.
+async fn until_the_end(services: impl Future<Output = anyhow::Result<()>>, server: Option<&PrivateServer>) -> anyhow::Result<Ended> {
+    let gone = async {
+        let Some(server) = server else { return std::future::pending().await };
+        while server.is_running() {
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    tokio::select! {
+        ended = services => ended.map(|()| Ended::Stopped),
+        () = gone => Ok(Ended::DatabaseGone),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listener_on_every_address_is_reached_over_loopback() {
+        for (bound, reached) in [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:1", "[::1]:1"), ("10.0.0.1:1", "10.0.0.1:1")] {
+            assert_eq!(reachable(bound.parse().expect("an address")).to_string(), reached);
+        }
+    }
+
+    #[test]
+    fn the_ready_line_names_the_four_addresses() {
+        let urls = std::array::from_fn(|n| format!("http://127.0.0.1:{}", 8082 + n));
+        let expected = "gudang is ready: product http://127.0.0.1:8082, stock http://127.0.0.1:8083, \
+                        notification http://127.0.0.1:8084, analytics http://127.0.0.1:8085";
+        assert_eq!(ready_line(&urls), expected);
+    }
+}

@@ -1,0 +1,43 @@
+//! What stock-changes do in Product: they bring the stock that a product shows.
+//!
+//! Every event carries the level after it, so of many only the newest of each location is written. It knows no fence: what comes here has
+//! passed it.
+
+use std::collections::BTreeMap;
+
+use contract::StockEvent;
+use contract::event::Payload;
+use futures::future::BoxFuture;
+use journal::{Applied, Effect};
+use postgres::{DatabaseError, Transaction};
+
+use crate::store;
+
+/// Keeps the copy of the stock.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CopyStock;
+
+impl Effect for CopyStock {
+    fn apply<'a>(&'a self, transaction: &'a Transaction<'_>, rows: &'a [Applied<'a>]) -> BoxFuture<'a, Result<(), DatabaseError>> {
+        Box::pin(async move {
+            let levels = newest(rows.iter().map(|row| &row.payload));
+            if levels.is_empty() {
+                return Ok(());
+            }
+            store::stock::take(transaction, &levels).await
+        })
+    }
+}
+
+/// The newest level of each location, sorted. What is no row of a stock stream says nothing of levels.
+fn newest<'a>(payloads: impl Iterator<Item = &'a Payload>) -> Vec<&'a StockEvent> {
+    let mut levels: BTreeMap<_, &StockEvent> = BTreeMap::new();
+    for payload in payloads {
+        let Payload::Stock(level) = payload else { continue };
+        let newest = levels.entry((level.product_id, &level.location)).or_insert(level);
+        if newest.version < level.version {
+            *newest = level;
+        }
+    }
+    levels.into_values().collect()
+}

@@ -1,0 +1,97 @@
+//! Product: adds, changes, archives and lists products, and publishes what changed as `product-events`.
+//!
+//! The stock that a product shows is a copy, kept by Stock's events. It knows no host, and no other service but by its events and, for
+//! repair, by its journal.
+
+mod answer;
+mod draft;
+mod effect;
+mod import;
+mod periodic;
+mod routes;
+mod rule;
+mod service;
+mod store;
+
+use std::sync::Arc;
+
+use contract::{Currency, Topic};
+use host::Function;
+use journal::{Feed, Intake, Journal, Mode};
+use peer::{Peer, PeerError};
+use postgres::{Database, DatabaseError, Migration, Settings};
+use web::{Ready, Shell};
+
+use crate::effect::CopyStock;
+use crate::periodic::Work;
+use crate::service::Shop;
+use crate::store::books::KEEPER;
+
+/// What Product needs to know.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Its own database.
+    pub database: Settings,
+    /// The currency of prices that name none.
+    pub currency: Currency,
+    /// Where Stock is, for what its events left out: `http://127.0.0.1:8083`.
+    pub stock_url: String,
+}
+
+/// Why Product cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Its own database.
+    #[error("product's database cannot be used")]
+    Database(#[from] DatabaseError),
+    /// Its client for Stock.
+    #[error("product cannot ask stock")]
+    Peer(#[from] PeerError),
+}
+
+/// The schema, oldest first.
+const MIGRATIONS: [Migration; 6] = [
+    Migration { version: 1, name: "keys", sql: postgres::keys::SCHEMA },
+    journal::schema::LEASE,
+    journal::schema::RELAY,
+    journal::schema::FENCE,
+    journal::schema::JOURNAL,
+    Migration { version: 10, name: "product", sql: include_str!("../migrations/V10__product.sql") },
+];
+
+/// Brings the schema of Product's database up to date.
+pub async fn migrate(database: &Database) -> Result<(), DatabaseError> {
+    database.migrate(&MIGRATIONS).await
+}
+
+/// Makes Product, its database migrated.
+pub async fn function(config: Config) -> Result<Function, StartError> {
+    let database = Database::new(&config.database)?;
+    migrate(&database).await?;
+    database.check_durability().await?;
+    let upstream = Arc::new(Peer::new(&config.stock_url)?);
+    let journal = Arc::new(Journal::new(database.clone(), journal::append::table(Topic::ProductEvents)));
+    // Levels are absolute: newer wins, and a missing version is nothing.
+    let feed = Feed { topic: Topic::StockChanges, mode: Mode::Newest, upstream };
+    let intake = Arc::new(Intake::new(database.clone(), "gudang-product", vec![feed], Arc::new(CopyStock)));
+    let shop = Shop { database: database.clone(), journal: Arc::clone(&journal), currency: config.currency };
+    let routes = routes::routes(shop)
+        .merge(journal::routes::journal(Arc::clone(&journal)))
+        .merge(journal::routes::books(KEEPER, database.clone()))
+        .merge(journal::routes::dead_letters(Arc::clone(&intake)));
+    let ready: Ready = {
+        let database = database.clone();
+        Arc::new(move || {
+            let database = database.clone();
+            Box::pin(async move { database.ready().await.is_ok() })
+        })
+    };
+    Ok(Function {
+        name: "product",
+        routes: web::shell(Shell { name: "product", title: "Gudang Product", routes, ready }),
+        database,
+        publishes: Some((Topic::ProductEvents, journal)),
+        consumes: Some(Arc::clone(&intake) as Arc<dyn bus::Handler>),
+        periodic: Arc::new(Work::new(intake)),
+    })
+}

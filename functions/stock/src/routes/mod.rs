@@ -1,0 +1,153 @@
+//! Stock's HTTP routes: parse, ask the ledger or the store, render. No SQL and no rule.
+
+mod batch;
+mod changes;
+mod import;
+mod stock;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::response::{IntoResponse, Response};
+use contract::Time;
+use fault::{Fault, Kind, Problem};
+use futures::future::BoxFuture;
+use http::{HeaderValue, StatusCode};
+use journal::{Intake, Journal};
+use postgres::keys::Answer;
+use postgres::{Database, DatabaseError};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use web::{Failure, Shell};
+
+use crate::catalog::{Catalog, CatalogError};
+use crate::lane::{Lane, LaneError};
+use crate::ledger::{LedgerError, Orders, Written};
+use crate::order::{Order, Outcome};
+use crate::store::books::KEEPER;
+
+/// What the routes work with.
+#[derive(Clone)]
+pub(crate) struct Service {
+    pub(crate) database: Database,
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) lane: Lane<Orders, Written>,
+}
+
+/// Puts the routes together.
+pub(crate) fn router(service: Service, journal: Arc<Journal>, intake: Arc<Intake>) -> Router {
+    let database = service.database.clone();
+    let routes = OpenApiRouter::new()
+        .routes(routes!(changes::record, changes::list))
+        .routes(routes!(batch::record_batch))
+        .routes(web::unhurried(routes!(import::import)))
+        .routes(routes!(stock::list))
+        .routes(routes!(stock::read))
+        .with_state(service)
+        .merge(journal::routes::journal(journal))
+        .merge(journal::routes::books(KEEPER, database.clone()))
+        .merge(journal::routes::dead_letters(intake));
+    let ready = Arc::new(move || -> BoxFuture<'static, bool> {
+        let database = database.clone();
+        Box::pin(async move { database.ready().await.is_ok() })
+    });
+    web::shell(Shell { name: "stock", title: "Gudang Stock Change", routes, ready })
+}
+
+impl Service {
+    /// Hands orders to the lane and waits for what became of them, one outcome for each.
+    async fn submit(&self, orders: Vec<Order>) -> Result<Vec<Outcome>, Failure> {
+        let written = self.lane.submit(Orders(orders.into())).await.map_err(|error| Failure::of(&error))?;
+        written.map_err(|error| Failure::of(&error))
+    }
+
+    /// Hands over one order.
+    async fn submit_one(&self, order: Order) -> Result<Outcome, Failure> {
+        Ok(self.submit(vec![order]).await?.pop().ok_or_else(Problem::internal)?)
+    }
+}
+
+/// The edge's own clock, for what must be judged before anything is asked of the database.
+fn now() -> Time {
+    Time::new(jiff::Timestamp::now())
+}
+
+/// Renders what became of an order.
+fn render(outcome: Outcome) -> Result<Response, Failure> {
+    match outcome {
+        Outcome::Decided(answer) => Ok(rendered(answer)),
+        Outcome::Replayed(answer) => {
+            let mut response = rendered(answer);
+            response.headers_mut().insert(web::params::IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+            Ok(response)
+        }
+        Outcome::Mismatch => Err(mismatch().into()),
+    }
+}
+
+/// The answer for a key that stands for another request.
+fn mismatch() -> Problem {
+    let detail = "this key was used for another request; choose a new one, or send the same request again";
+    Problem::new(Kind::Invalid, "idempotency_key_mismatch", detail)
+}
+
+fn rendered(answer: Answer) -> Response {
+    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let body = answer.body.unwrap_or_default();
+    let mut response = web::json::written(status, body).into_response();
+    if !status.is_success() {
+        let problem = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(http::header::CONTENT_TYPE, problem);
+    }
+    response
+}
+
+web::failures!(CatalogError, StoreError);
+
+/// What reading the store can run into.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(crate) struct StoreError(#[from] DatabaseError);
+
+impl Fault for StoreError {
+    fn kind(&self) -> Kind {
+        self.0.kind()
+    }
+
+    fn code(&self) -> &'static str {
+        self.0.code()
+    }
+}
+
+impl Fault for LaneError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Overloaded => Kind::Overloaded,
+            Self::OutcomeUnknown => Kind::Unavailable,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Overloaded => "overloaded",
+            Self::OutcomeUnknown => "outcome_unknown",
+        }
+    }
+}
+
+impl Fault for LedgerError {
+    fn kind(&self) -> Kind {
+        match self {
+            Self::Unavailable | Self::OutcomeUnknown => Kind::Unavailable,
+            Self::Poison => Kind::Internal,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unavailable => "database_unavailable",
+            Self::OutcomeUnknown => "outcome_unknown",
+            Self::Poison => "internal",
+        }
+    }
+}
