@@ -5,7 +5,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use deadpool_postgres::{Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
+use deadpool_postgres::{Hook, HookError, Manager, ManagerConfig, Pool, RecyclingMethod, Runtime};
 use tokio_postgres::NoTls;
 use tokio_postgres::config::SslMode;
 
@@ -28,6 +28,10 @@ const KEEPALIVE_RETRIES: u32 = 3;
 
 /// Fails inside a transaction: there `now()` stands still, and in a failed one nothing may be selected. The pool then makes a new connection.
 const NOT_IN_A_TRANSACTION: &str = "SELECT 1 / (now() = statement_timestamp())::int";
+
+/// A cached plan outlives what it was made for: made while a table was tiny it reads all of it, 300,000 rows later too, until the next
+/// ANALYZE (seen: 1 s instead of 4 ms). Statements here work on batches, so planning each anew costs little.
+const PLAN_EACH_TIME: &str = "SET plan_cache_mode = force_custom_plan";
 
 const DURABILITY: &str = "SELECT current_setting('synchronous_commit'), current_setting('fsync')";
 
@@ -88,6 +92,9 @@ impl Database {
             .wait_timeout(Some(WAIT))
             .create_timeout(Some(WAIT))
             .recycle_timeout(Some(RECYCLE))
+            .post_create(Hook::async_fn(|client, _| {
+                Box::pin(async move { client.batch_execute(PLAN_EACH_TIME).await.map_err(HookError::Backend) })
+            }))
             .build()
             .map_err(|error| DatabaseError::Misconfigured(error.to_string()))?;
         Ok(Self { pool })

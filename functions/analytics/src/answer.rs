@@ -99,9 +99,7 @@ pub(crate) fn best_sellers(accept: Accept, from: Option<Bound>, to: Option<Bound
     });
     match accept {
         Accept::Csv => csv_answer::write(&BEST_SELLER_COLUMNS, items.map(|item| item.cells())),
-        Accept::Json => {
-            json(BestSellers { from: from.map(|from| from.text), to: to.map(|to| to.text), by, items: items.collect() })
-        }
+        Accept::Json => json(BestSellers { from: from.map(|from| from.text), to: to.map(|to| to.text), by, items: items.collect() }),
     }
 }
 

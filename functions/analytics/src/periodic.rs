@@ -9,7 +9,7 @@ use host::{Every, Periodic, TickError};
 use journal::Intake;
 
 /// Between two rounds of repair.
-const REPAIR: Duration = Duration::from_secs(60);
+const REPAIR: Duration = Duration::from_mins(1);
 
 /// Repairs what did not come by itself.
 pub(crate) struct Repair {

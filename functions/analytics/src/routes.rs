@@ -3,9 +3,9 @@
 //! It knows no SQL and adds nothing up.
 
 use axum::extract::State;
-use contract::{Category, Currency, Invalid, Location, ProductId, ProductRef};
+use contract::{Category, Currency, Invalid, Location, ProductRef};
 use fault::Problem;
-use postgres::{Database, DatabaseError};
+use postgres::Database;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -80,7 +80,7 @@ async fn best_sellers(State(database): State<Database>, accept: Accept, Query(qu
         currency: parsed("currency", query.currency, Currency::parse)?,
     };
     let limit = query.limit.map_or(BEST_SELLERS, Limit::get);
-    let ranked = store::best_sellers(&database, &pieces, &filter, query.by, limit).await.map_err(away)?;
+    let ranked = store::best_sellers(&database, &pieces, &filter, query.by, limit).await.map_err(|error| Failure::of(&error))?;
     Ok(answer::best_sellers(accept, from, to, query.by, ranked))
 }
 
@@ -91,19 +91,18 @@ async fn sales(State(database): State<Database>, accept: Accept, Query(query): Q
     let (from, to) = (parsed("from", query.from, Bound::parse)?, parsed("to", query.to, Bound::parse)?);
     let window = window(from.as_ref(), to.as_ref())?;
     let mut filter = SalesFilter {
-        products: None,
+        series: None,
         category: parsed("category", query.category, Category::parse)?,
         currency: parsed("currency", query.currency, Currency::parse)?,
     };
     if let Some(product) = &query.product {
-        let known = known_products(&database, product).await?;
-        if known.is_empty() {
+        filter.series = series_of(&database, product).await?;
+        if filter.series.is_none() {
             return Ok(answer::sales(accept, query.interval, filter.currency, Vec::new()));
         }
-        filter.products = Some(known);
     }
     let found = sold(&database, query.interval, window, &filter).await?;
-    let currency = rule::common(found.iter().map(|sold| sold.currencies)).map_or(filter.currency, |common| common);
+    let currency = filter.currency.or(rule::common(found.iter().map(|sold| sold.currencies)));
     let rows: Vec<_> = found.iter().map(|sold| (sold.start, sold.figures)).collect();
     let slots = rule::fill(query.interval, window, &rows).map_err(too_many)?;
     Ok(answer::sales(accept, query.interval, currency, slots))
@@ -112,19 +111,19 @@ async fn sales(State(database): State<Database>, accept: Accept, Query(query): Q
 /// What was sold, by intervals. A report by hours that must be refused is refused before it reads any fact.
 async fn sold(database: &Database, interval: Interval, window: Window, filter: &SalesFilter) -> Answer<Vec<store::Sold>> {
     if interval == Interval::Hour {
-        let (first, last) = store::months(database, window.months_touched(), filter).await.map_err(away)?;
+        let (first, last) = store::months(database, window.months_touched(), filter).await.map_err(|error| Failure::of(&error))?;
         if rule::too_many_hours(window, first, last) {
             return Err(too_many(rule::TooMany));
         }
     }
-    store::sales(database, &window.pieces(interval.grain()), interval, filter).await.map_err(away)
+    store::sales(database, &window.pieces(interval.grain()), interval, filter).await.map_err(|error| Failure::of(&error))
 }
 
-/// A product as a query names it; what could be no product's name is none.
-async fn known_products(database: &Database, product: &str) -> Answer<Vec<ProductId>> {
+/// The series of a product as a query names it; what could be no product's name is as unknown as any other.
+async fn series_of(database: &Database, product: &str) -> Answer<Option<Vec<i32>>> {
     match ProductRef::parse(product) {
-        Some(product) => store::find_products(database, &product).await.map_err(away),
-        None => Ok(Vec::new()),
+        Some(product) => store::find_product(database, &product).await.map_err(|error| Failure::of(&error)),
+        None => Ok(None),
     }
 }
 
@@ -141,8 +140,4 @@ fn window(from: Option<&Bound>, to: Option<&Bound>) -> Result<Window, Problem> {
 fn too_many(_: rule::TooMany) -> Failure {
     let detail = format!("there would be more than {MAX_INTERVALS} intervals: choose longer ones, or a shorter range by `from` and `to`");
     Problem::field("interval", "too_many_intervals", detail).into()
-}
-
-fn away(error: DatabaseError) -> Failure {
-    Failure::of(&error)
 }

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use contract::{Category, Currency, Location, Name, ProductId, ProductRef, Sku};
 use futures::future;
 use jiff::civil::{Date, DateTime};
-use journal::books::{APPLIED_STOCK, Account, Check, Keeper};
+use journal::books::{APPLIED_PRODUCTS, APPLIED_STOCK, Account, Check, Keeper};
 use postgres::{Database, DatabaseError, Transaction};
 use rust_decimal::Decimal;
 use tokio_postgres::Row;
@@ -162,23 +162,29 @@ async fn add_cells(transaction: &Transaction<'_>, sql: &str, deltas: &[Delta], i
     postgres::execute(transaction, sql, &[&series, &starts, &sold, &returned, &sales, &revenues]).await
 }
 
-/// What a report reads of the facts and rollups: the pieces of a window ($1 to $10), each cell with its series and its time.
+/// What a report reads of the facts and rollups: the pieces of a window ($1 to $10) of some series ($11) or all, each cell
+/// with its series and its time.
 ///
 /// Reports are planned anew for each question, with its values in place ([`ask`]): an empty piece becomes an index scan that finds
-/// nothing at once, an absent filter is no filter, and a filter by product is pushed down to the primary keys of facts and cells.
+/// nothing at once, and an absent filter is no filter. A condition on series stands in every piece, because the planner pushes no join into a union.
 macro_rules! cells {
     () => {
-        "SELECT series, month::timestamp AS at, units_sold, units_returned, sales, revenue FROM sales_month WHERE month >= $1 AND month < $2
+        "SELECT series, month::timestamp AS at, units_sold, units_returned, sales, revenue FROM sales_month
+             WHERE month >= $1 AND month < $2 AND ($11::int[] IS NULL OR series = ANY ($11))
          UNION ALL
-         SELECT series, day::timestamp, units_sold, units_returned, sales, revenue FROM sales_day WHERE day >= $3 AND day < $4
+         SELECT series, day::timestamp, units_sold, units_returned, sales, revenue FROM sales_day
+             WHERE day >= $3 AND day < $4 AND ($11::int[] IS NULL OR series = ANY ($11))
          UNION ALL
-         SELECT series, day::timestamp, units_sold, units_returned, sales, revenue FROM sales_day WHERE day >= $5 AND day < $6
+         SELECT series, day::timestamp, units_sold, units_returned, sales, revenue FROM sales_day
+             WHERE day >= $5 AND day < $6 AND ($11::int[] IS NULL OR series = ANY ($11))
          UNION ALL
          SELECT series, occurred_at AT TIME ZONE 'UTC', greatest(quantity, 0)::bigint, greatest(-quantity, 0)::bigint,
-             (quantity > 0)::int::bigint, amount FROM fact WHERE occurred_at >= $7 AND occurred_at < $8
+             (quantity > 0)::int::bigint, amount
+         FROM fact WHERE occurred_at >= $7 AND occurred_at < $8 AND ($11::int[] IS NULL OR series = ANY ($11))
          UNION ALL
          SELECT series, occurred_at AT TIME ZONE 'UTC', greatest(quantity, 0)::bigint, greatest(-quantity, 0)::bigint,
-             (quantity > 0)::int::bigint, amount FROM fact WHERE occurred_at >= $9 AND occurred_at < $10"
+             (quantity > 0)::int::bigint, amount
+         FROM fact WHERE occurred_at >= $9 AND occurred_at < $10 AND ($11::int[] IS NULL OR series = ANY ($11))"
     };
 }
 
@@ -193,32 +199,33 @@ const BEST_SELLERS: &str = concat!(
      SELECT p.id, p.sku, p.name, p.category, min(s.currency), max(s.currency),
          sum(b.units_sold)::bigint, sum(b.units_returned)::bigint, sum(b.sales)::bigint, sum(b.revenue)
      FROM by_series b JOIN series s ON s.id = b.series JOIN product p ON p.id = s.product_id
-     WHERE ($11::text IS NULL OR p.category = $11) AND ($12::text IS NULL OR s.location = $12) AND ($13::text IS NULL OR s.currency = $13)
+     WHERE ($12::text IS NULL OR p.category = $12) AND ($13::text IS NULL OR s.location = $13) AND ($14::text IS NULL OR s.currency = $14)
      GROUP BY p.id HAVING sum(b.sales) > 0
-     ORDER BY CASE WHEN $14 THEN sum(b.units_sold) ELSE sum(b.revenue) END DESC, p.sku, p.id LIMIT $15"
+     ORDER BY CASE WHEN $15 THEN sum(b.units_sold) ELSE sum(b.revenue) END DESC, p.sku, p.id LIMIT $16"
 );
 
-/// Plan: of one product, its few series looked up, and for each of them its cells in the primary keys. Otherwise each piece by the index on
-/// its time, or a scan where it is most of the table; joined to series and product by hash, grouped by hash.
+/// Plan: each piece by the index on its time, or a scan where it is most of the table; of one product, by the primary keys instead; joined
+/// to series, and to product only where a category is asked for, by hash; grouped by hash.
 const SALES: &str = concat!(
-    "SELECT date_trunc($11, cell.at), min(s.currency), max(s.currency),
+    "SELECT date_trunc($12, cell.at), min(s.currency), max(s.currency),
          sum(units_sold)::bigint, sum(units_returned)::bigint, sum(sales)::bigint, sum(revenue)
      FROM (",
     cells!(),
-    ") cell JOIN series s ON s.id = cell.series JOIN product p ON p.id = s.product_id
-     WHERE ($12::uuid[] IS NULL OR s.product_id = ANY ($12)) AND ($13::text IS NULL OR p.category = $13) AND ($14::text IS NULL OR s.currency = $14)
+    ") cell JOIN series s ON s.id = cell.series LEFT JOIN product p ON p.id = s.product_id
+     WHERE ($13::text IS NULL OR p.category = $13) AND ($14::text IS NULL OR s.currency = $14)
      GROUP BY 1 ORDER BY 1"
 );
 
 /// Plan: as [`SALES`], over the months alone.
 const MONTHS: &str = "
     SELECT min(c.month), max(c.month)
-    FROM sales_month c JOIN series s ON s.id = c.series JOIN product p ON p.id = s.product_id
-    WHERE c.month >= $1 AND c.month < $2
-        AND ($3::uuid[] IS NULL OR s.product_id = ANY ($3)) AND ($4::text IS NULL OR p.category = $4) AND ($5::text IS NULL OR s.currency = $5)";
+    FROM sales_month c JOIN series s ON s.id = c.series LEFT JOIN product p ON p.id = s.product_id
+    WHERE c.month >= $1 AND c.month < $2 AND ($3::int[] IS NULL OR c.series = ANY ($3))
+        AND ($4::text IS NULL OR p.category = $4) AND ($5::text IS NULL OR s.currency = $5)";
 
-/// Plan: one look-up in the primary key, or in the index on SKU.
-const FIND_PRODUCTS: &str = "SELECT id FROM product WHERE id = $1 OR sku = $2";
+/// Plan: one look-up in the primary key, or in the index on SKU, and its few series by their unique index.
+const FIND_PRODUCT: &str = "
+    SELECT s.id FROM product p LEFT JOIN series s ON s.product_id = p.id WHERE p.id = $1 OR p.sku = $2";
 
 /// Which best sellers are asked for; a filter that is absent takes everything.
 #[derive(Debug, Clone, Default)]
@@ -231,7 +238,8 @@ pub(crate) struct BestSellersFilter {
 /// Which sales are asked for; a filter that is absent takes everything.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SalesFilter {
-    pub(crate) products: Option<Vec<ProductId>>,
+    /// Those of one product.
+    pub(crate) series: Option<Vec<i32>>,
     pub(crate) category: Option<Category>,
     pub(crate) currency: Option<Currency>,
 }
@@ -263,12 +271,14 @@ async fn ask(database: &Database, sql: &str, parameters: &[Parameter<'_>]) -> Re
     Ok(database.get().await?.query_typed(sql, parameters).await?)
 }
 
-fn bounds(pieces: &Pieces) -> Vec<Parameter<'_>> {
+/// The window's parameters, $1 to $10.
+fn window(pieces: &Pieces) -> Vec<Parameter<'_>> {
     let Pieces { months, days: [first_days, last_days], facts: [first_facts, last_facts] } = pieces;
     let dates = [&months.0, &months.1, &first_days.0, &first_days.1, &last_days.0, &last_days.1];
     let times = [&first_facts.0, &first_facts.1, &last_facts.0, &last_facts.1];
     let dates = dates.into_iter().map(|date| (date as &(dyn ToSql + Sync), Type::DATE));
-    dates.chain(times.into_iter().map(|time| (time as &(dyn ToSql + Sync), Type::TIMESTAMPTZ))).collect()
+    let times = times.into_iter().map(|time| (time as &(dyn ToSql + Sync), Type::TIMESTAMPTZ));
+    dates.chain(times).collect()
 }
 
 /// Products with a sale in the window, best first.
@@ -283,8 +293,14 @@ pub(crate) async fn best_sellers(
     let location = filter.location.as_ref().map(Location::as_str);
     let currency = filter.currency.as_ref().map(Currency::as_str);
     let (by_units, limit) = (by == By::Units, i64::from(limit));
-    let mut parameters = bounds(pieces);
-    parameters.extend([(&category as &(dyn ToSql + Sync), Type::TEXT), (&location, Type::TEXT), (&currency, Type::TEXT)]);
+    let every_series: Option<&[i32]> = None;
+    let mut parameters = window(pieces);
+    parameters.extend([
+        (&every_series as &(dyn ToSql + Sync), Type::INT4_ARRAY),
+        (&category, Type::TEXT),
+        (&location, Type::TEXT),
+        (&currency, Type::TEXT),
+    ]);
     parameters.extend([(&by_units as &(dyn ToSql + Sync), Type::BOOL), (&limit, Type::INT8)]);
     let rows = ask(database, BEST_SELLERS, &parameters).await?;
     rows.iter().map(ranked).collect()
@@ -309,18 +325,17 @@ pub(crate) async fn sales(
     interval: Interval,
     filter: &SalesFilter,
 ) -> Result<Vec<Sold>, DatabaseError> {
-    let interval = interval.as_str();
-    let (products, category, currency) = scope(filter);
-    let mut parameters = bounds(pieces);
-    parameters.extend([(&interval as &(dyn ToSql + Sync), Type::TEXT), (&products, Type::UUID_ARRAY)]);
-    parameters.extend([(&category as &(dyn ToSql + Sync), Type::TEXT), (&currency, Type::TEXT)]);
+    let (interval, series) = (interval.as_str(), filter.series.as_deref());
+    let (category, currency) = (filter.category.as_ref().map(Category::as_str), filter.currency.as_ref().map(Currency::as_str));
+    let mut parameters = window(pieces);
+    parameters.extend([
+        (&series as &(dyn ToSql + Sync), Type::INT4_ARRAY),
+        (&interval, Type::TEXT),
+        (&category, Type::TEXT),
+        (&currency, Type::TEXT),
+    ]);
     let rows = ask(database, SALES, &parameters).await?;
     rows.iter().map(|row| Ok(Sold { start: row.try_get(0)?, currencies: currencies(row, 1)?, figures: figures(row, 3)? })).collect()
-}
-
-fn scope(filter: &SalesFilter) -> (Option<Vec<Uuid>>, Option<&str>, Option<&str>) {
-    let products = filter.products.as_ref().map(|products| products.iter().map(|product| product.0).collect());
-    (products, filter.category.as_ref().map(Category::as_str), filter.currency.as_ref().map(Currency::as_str))
 }
 
 /// The first and the last of `months` in which anything was sold or returned.
@@ -329,11 +344,11 @@ pub(crate) async fn months(
     months: (Date, Date),
     filter: &SalesFilter,
 ) -> Result<(Option<Date>, Option<Date>), DatabaseError> {
-    let (products, category, currency) = scope(filter);
+    let (category, currency) = (filter.category.as_ref().map(Category::as_str), filter.currency.as_ref().map(Currency::as_str));
     let parameters: [Parameter<'_>; 5] = [
         (&months.0, Type::DATE),
         (&months.1, Type::DATE),
-        (&products, Type::UUID_ARRAY),
+        (&filter.series, Type::INT4_ARRAY),
         (&category, Type::TEXT),
         (&currency, Type::TEXT),
     ];
@@ -342,14 +357,15 @@ pub(crate) async fn months(
     Ok((row.try_get(0)?, row.try_get(1)?))
 }
 
-/// The products of that name that are known here: one or none.
-pub(crate) async fn find_products(database: &Database, product: &ProductRef) -> Result<Vec<ProductId>, DatabaseError> {
+/// The series of a product; `None` for one that is not known here.
+pub(crate) async fn find_product(database: &Database, product: &ProductRef) -> Result<Option<Vec<i32>>, DatabaseError> {
     let (id, sku) = match product {
         ProductRef::Id(id) => (Some(id.0), None),
         ProductRef::Sku(sku) => (None, Some(sku.as_str())),
     };
-    let rows = ask(database, FIND_PRODUCTS, &[(&id, Type::UUID), (&sku, Type::TEXT)]).await?;
-    rows.iter().map(|row| Ok(ProductId(row.try_get(0)?))).collect()
+    let rows = ask(database, FIND_PRODUCT, &[(&id, Type::UUID), (&sku, Type::TEXT)]).await?;
+    let series = rows.iter().map(|row| row.try_get::<_, Option<i32>>(0)).collect::<Result<Vec<_>, _>>()?;
+    Ok((!rows.is_empty()).then(|| series.into_iter().flatten().collect()))
 }
 
 fn figures(row: &Row, at: usize) -> Result<Figures, DatabaseError> {
@@ -391,39 +407,38 @@ const PRODUCTS_ACCOUNT: Account = Account {
     sql: "SELECT id::text AS stream, version, ARRAY[min_stock::text, archived::int::text] AS sums FROM product WHERE version > 0",
 };
 
-/// A rollup against its facts: one sentence for each cell that differs, at most a hundred.
-/// Plan: one scan of the facts, hashed by cell; a full hash join with the rollup, filtered before a sentence is made.
-macro_rules! rollup_check {
-    ($table:literal, $start:literal) => {
-        Check {
-            sql: concat!(
-                "SELECT format('the sales of %s %s of %s@%s in %s are rolled up as %s, the facts say %s', '",
-                $start,
-                "', start, s.product_id, s.location, s.currency,
-                     format('%s sold, %s returned, %s sales, revenue %s', c.units_sold, c.units_returned, c.sales, trim_scale(c.revenue)),
-                     format('%s sold, %s returned, %s sales, revenue %s', f.units_sold, f.units_returned, f.sales, trim_scale(f.revenue)))
-                 FROM (SELECT series, date_trunc('",
-                $start,
-                "', occurred_at AT TIME ZONE 'UTC')::date AS start, coalesce(sum(quantity) FILTER (WHERE quantity > 0), 0) AS units_sold,
-                         coalesce(-sum(quantity) FILTER (WHERE quantity < 0), 0) AS units_returned,
-                         count(*) FILTER (WHERE quantity > 0) AS sales, sum(amount) AS revenue
-                     FROM fact GROUP BY 1, 2) f
-                 FULL JOIN (SELECT series, ",
-                $start,
-                " AS start, units_sold, units_returned, sales, revenue FROM ",
-                $table,
-                ") c USING (series, start)
-                 LEFT JOIN series s ON s.id = series
-                 WHERE (c.units_sold, c.units_returned, c.sales, c.revenue) IS DISTINCT FROM (f.units_sold, f.units_returned, f.sales, f.revenue)
-                 ORDER BY series, start LIMIT 100"
-            ),
-        }
-    };
-}
+/// The rollups against their facts: one sentence for each cell that differs, at most a hundred.
+/// Plan: series by series, so that memory stays small however many facts there are: its facts by the primary key, hashed by day, those by
+/// month, each in a full hash join with the series' cells by their primary key. A sentence is made only for what differs.
+const ROLLUPS_CHECK: Check = Check {
+    sql: "
+        SELECT format('the sales of %s %s of %s@%s in %s are rolled up as %s, the facts say %s', d.grain, d.start, s.product_id, s.location, s.currency,
+            format('%s sold, %s returned, %s sales, revenue %s', d.sold, d.returned, d.sales, trim_scale(d.revenue)),
+            format('%s sold, %s returned, %s sales, revenue %s', d.facts_sold, d.facts_returned, d.facts_sales, trim_scale(d.facts_revenue)))
+        FROM series s CROSS JOIN LATERAL (
+            WITH day AS MATERIALIZED (
+                SELECT (occurred_at AT TIME ZONE 'UTC')::date AS start, coalesce(sum(quantity) FILTER (WHERE quantity > 0), 0) AS sold,
+                    coalesce(-sum(quantity) FILTER (WHERE quantity < 0), 0) AS returned, count(*) FILTER (WHERE quantity > 0) AS sales,
+                    sum(amount) AS revenue
+                FROM fact WHERE series = s.id GROUP BY 1),
+            month AS (
+                SELECT date_trunc('month', start::timestamp)::date AS start, sum(sold) AS sold, sum(returned) AS returned, sum(sales) AS sales,
+                    sum(revenue) AS revenue
+                FROM day GROUP BY 1)
+            SELECT 'day' AS grain, coalesce(c.day, f.start) AS start, c.units_sold AS sold, c.units_returned AS returned, c.sales, c.revenue,
+                f.sold AS facts_sold, f.returned AS facts_returned, f.sales AS facts_sales, f.revenue AS facts_revenue
+            FROM day f FULL JOIN (SELECT * FROM sales_day WHERE series = s.id) c ON c.day = f.start
+            WHERE (c.units_sold, c.units_returned, c.sales, c.revenue) IS DISTINCT FROM (f.sold, f.returned, f.sales, f.revenue)
+            UNION ALL
+            SELECT 'month', coalesce(c.month, f.start), c.units_sold, c.units_returned, c.sales, c.revenue, f.sold, f.returned, f.sales, f.revenue
+            FROM month f FULL JOIN (SELECT * FROM sales_month WHERE series = s.id) c ON c.month = f.start
+            WHERE (c.units_sold, c.units_returned, c.sales, c.revenue) IS DISTINCT FROM (f.sold, f.returned, f.sales, f.revenue)) d
+        ORDER BY s.id, d.grain, d.start LIMIT 100",
+};
 
 /// The books of this service.
 pub(crate) const KEEPER: Keeper = Keeper {
     service: "analytics",
-    accounts: &[SALES_ACCOUNT, APPLIED_STOCK, PRODUCTS_ACCOUNT],
-    checks: &[rollup_check!("sales_day", "day"), rollup_check!("sales_month", "month")],
+    accounts: &[SALES_ACCOUNT, APPLIED_STOCK, APPLIED_PRODUCTS, PRODUCTS_ACCOUNT],
+    checks: &[ROLLUPS_CHECK],
 };

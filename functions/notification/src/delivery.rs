@@ -3,12 +3,11 @@
 //! Nothing is sent inside a transaction. A process that dies between claim and result loses its lease, and the attempt is made again: what
 //! arrives twice has the same message id. It knows channels by their trait and the database by `store`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
-use contract::DeliveryStatus;
+use contract::{DeliveryStatus, Notification};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use host::Bell;
@@ -61,13 +60,9 @@ impl Deliveries {
         let mut under_way = FuturesUnordered::new();
         let mut busy = vec![0; self.channels.len()];
         loop {
-            for (at, channel) in self.channels.iter().enumerate() {
-                let room = channel.at_once().saturating_sub(busy[at]);
-                for (claimed, message) in self.claim(channel.as_ref(), room).await? {
-                    busy[at] += 1;
-                    let channel = Arc::clone(channel);
-                    under_way.push(async move { Ended { channel: at, claimed, outcome: self.attempt(&*channel, &message).await } });
-                }
+            for (channel, claimed, message) in self.claim(&busy).await? {
+                busy[channel] += 1;
+                under_way.push(async move { Ended { channel, claimed, outcome: self.attempt(&*self.channels[channel], &message).await } });
             }
             if under_way.is_empty() && others_done {
                 return Ok(());
@@ -87,20 +82,25 @@ impl Deliveries {
         }
     }
 
-    async fn claim(&self, channel: &dyn Channel, room: usize) -> Result<Vec<(Claimed, Message)>, DatabaseError> {
-        if room == 0 {
+    /// Claims what is due on every channel that has room beside what it is busy with.
+    async fn claim(&self, busy: &[usize]) -> Result<Vec<(usize, Claimed, Message)>, DatabaseError> {
+        let room = |at: usize| self.channels[at].at_once().saturating_sub(busy[at]);
+        let rooms: Vec<(&str, usize)> = self.channels.iter().enumerate().map(|(at, channel)| (channel.name(), room(at))).collect();
+        let claimed = store::delivery::claim(&self.database, &rooms, self.timeout + LEASE_BEYOND_ATTEMPT).await?;
+        let mut ids: Vec<Uuid> = claimed.iter().flatten().map(|claimed| claimed.notification_id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        if ids.is_empty() {
             return Ok(Vec::new());
         }
-        let claimed = store::delivery::claim(&self.database, channel.name(), room, self.timeout + LEASE_BEYOND_ATTEMPT).await?;
-        if claimed.is_empty() {
-            return Ok(Vec::new());
-        }
-        let ids: Vec<Uuid> = claimed.iter().map(|claimed| claimed.notification_id).collect();
         let notifications = store::find(&self.database.get().await?, &ids).await?;
-        let mut messages = Vec::with_capacity(claimed.len());
-        for notification in notifications {
-            if let Some(claimed) = claimed.iter().find(|claimed| claimed.notification_id == notification.id) {
-                messages.push((*claimed, Message::of(notification, channel.name())));
+        let notifications: HashMap<Uuid, Notification> = notifications.into_iter().map(|found| (found.id, found)).collect();
+        let mut messages = Vec::with_capacity(ids.len());
+        for (channel, claimed) in claimed.into_iter().enumerate() {
+            for claimed in claimed {
+                if let Some(notification) = notifications.get(&claimed.notification_id) {
+                    messages.push((channel, claimed, Message::of(notification.clone(), self.channels[channel].name())));
+                }
             }
         }
         Ok(messages)

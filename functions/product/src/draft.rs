@@ -167,9 +167,9 @@ impl AttributesPatch {
 impl<'de> Deserialize<'de> for Attributes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let values: BTreeMap<String, AttributeValue> = web::strict::map(deserializer)?;
-        values.keys().try_for_each(|name| attribute_name(name)).map_err(refuse)?;
+        values.keys().try_for_each(|name| attribute_name(name)).map_err(Invalid::custom)?;
         let attributes = Self(values.into_iter().map(|(name, value)| (name, value.0)).collect());
-        attributes.check().map_err(refuse)?;
+        attributes.check().map_err(Invalid::custom)?;
         Ok(attributes)
     }
 }
@@ -177,7 +177,7 @@ impl<'de> Deserialize<'de> for Attributes {
 impl<'de> Deserialize<'de> for AttributesPatch {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let values: BTreeMap<String, Option<AttributeValue>> = web::strict::map(deserializer)?;
-        values.keys().try_for_each(|name| attribute_name(name)).map_err(refuse)?;
+        values.keys().try_for_each(|name| attribute_name(name)).map_err(Invalid::custom)?;
         Ok(Self(values.into_iter().map(|(name, value)| (name, value.map(|value| value.0))).collect()))
     }
 }
@@ -188,7 +188,7 @@ struct AttributeValue(String);
 impl<'de> Deserialize<'de> for AttributeValue {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        bounded(&text, MAX_ATTRIBUTE_VALUE).map_err(refuse)?;
+        bounded(&text, MAX_ATTRIBUTE_VALUE).map_err(Invalid::custom)?;
         Ok(Self(text))
     }
 }
@@ -209,10 +209,6 @@ fn bounded(text: &str, max: usize) -> Result<(), Invalid> {
         return Err(Invalid::new("invalid_character", "must not contain the character U+0000"));
     }
     Ok(())
-}
-
-fn refuse<E: serde::de::Error>(invalid: Invalid) -> E {
-    web::typing::coded(invalid.code, invalid.detail)
 }
 
 /// Reads a field that may be absent but not null.

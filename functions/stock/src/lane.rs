@@ -87,6 +87,11 @@ impl<Q: Weight, A> Lane<Q, A> {
     ///
     /// A caller that goes away does not take its request back: it is committed with its batch all the same.
     pub async fn submit(&self, request: Q) -> Result<A, LaneError> {
+        self.enqueue(request)?.answer().await
+    }
+
+    /// Queues `request` now; its answer can be waited for later. Requests of one caller are committed in the order in which they were queued.
+    pub fn enqueue(&self, request: Q) -> Result<Pending<A>, LaneError> {
         let (lines, bytes) = (request.lines(), request.bytes());
         if !self.load.enter(lines, bytes) {
             return Err(LaneError::Overloaded);
@@ -96,7 +101,18 @@ impl<Q: Weight, A> Lane<Q, A> {
             self.load.leave(lines, bytes);
             return Err(LaneError::OutcomeUnknown);
         }
-        answer.await.map_err(|_| LaneError::OutcomeUnknown)
+        Ok(Pending(answer))
+    }
+}
+
+/// The answer to a request that is queued.
+#[derive(Debug)]
+pub struct Pending<A>(oneshot::Receiver<A>);
+
+impl<A> Pending<A> {
+    /// Waits for it.
+    pub async fn answer(self) -> Result<A, LaneError> {
+        self.0.await.map_err(|_| LaneError::OutcomeUnknown)
     }
 }
 

@@ -177,12 +177,7 @@ impl Copy {
 impl Figures {
     fn of(fact: &Fact) -> Self {
         let sale = fact.quantity > 0;
-        Self {
-            units_sold: fact.quantity.max(0),
-            units_returned: (-fact.quantity).max(0),
-            sales: i64::from(sale),
-            revenue: fact.amount,
-        }
+        Self { units_sold: fact.quantity.max(0), units_returned: (-fact.quantity).max(0), sales: i64::from(sale), revenue: fact.amount }
     }
 
     fn plus(self, other: Self) -> Option<Self> {
@@ -251,11 +246,8 @@ mod tests {
     fn the_price_is_the_changes_own_else_the_products_else_nothing() {
         let at = "2010-12-01T08:00:00Z";
         let sale = Some(ChangeType::Sale);
-        let events = [
-            row(1, sale, 2, (Some("0"), Some("5")), at),
-            row(2, sale, 2, (None, Some("5.25")), at),
-            row(3, sale, 2, (None, None), at),
-        ];
+        let events =
+            [row(1, sale, 2, (Some("0"), Some("5")), at), row(2, sale, 2, (None, Some("5.25")), at), row(3, sale, 2, (None, None), at)];
         let amounts: Vec<String> = fold(events.iter()).unwrap().facts.iter().map(|fact| fact.amount.normalize().to_string()).collect();
         assert_eq!(amounts, ["0", "10.5", "0"]);
     }

@@ -87,9 +87,7 @@ impl Interval {
             Self::Hour => hours,
             Self::Day => hours / 24,
             Self::Week => hours / (24 * 7),
-            Self::Month => {
-                12 * i64::from(last.year() - first.year()) + i64::from(last.month()) - i64::from(first.month())
-            }
+            Self::Month => 12 * i64::from(last.year() - first.year()) + i64::from(last.month()) - i64::from(first.month()),
         }
     }
 }

@@ -148,7 +148,7 @@ mod tests {
         Window::new(Some(time(from)), Some(time(to))).unwrap().pieces(coarsest)
     }
 
-    fn empty<T: PartialEq>(range: (T, T)) -> bool {
+    fn empty<T: PartialEq + Copy>(range: (T, T)) -> bool {
         range.0 == range.1
     }
 

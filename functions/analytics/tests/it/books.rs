@@ -9,13 +9,15 @@ use crate::shop::{Movement, Shop, product_event, product_id, stream};
 async fn sold() -> World {
     let (world, mut shop) = (World::new().await, Shop::default());
     let sale = Movement { quantity: 3, unit_price: Some("1.10"), ..Movement::default() };
-    world.deliver(&[
-        product_event(1, 2, "a jug", "Giftware"),
-        shop.moved(&sale),
-        shop.moved(&Movement { currency: "EUR", ..sale.clone() }),
-        shop.moved(&Movement { kind: ChangeType::Return, quantity: 1, ..sale.clone() }),
-        shop.moved(&Movement { product: 2, kind: ChangeType::Restock, ..sale }),
-    ]).await;
+    world
+        .deliver(&[
+            product_event(1, 2, "a jug", "Giftware"),
+            shop.moved(&sale),
+            shop.moved(&Movement { currency: "EUR", ..sale.clone() }),
+            shop.moved(&Movement { kind: ChangeType::Return, quantity: 1, ..sale.clone() }),
+            shop.moved(&Movement { product: 2, kind: ChangeType::Restock, ..sale }),
+        ])
+        .await;
     world
 }
 
@@ -33,14 +35,17 @@ async fn entries(world: &World, account: &str) -> Vec<Value> {
 async fn the_accounts_are_those_that_other_services_keep_too() {
     let world = sold().await;
     let (first, second) = (stream(1, "default"), stream(2, "default"));
-    assert_eq!(entries(&world, "sales").await, [
-        json!({"stream": first, "version": 3, "sums": ["6", "1", "2", "5.5"]}),
-        json!({"stream": second, "version": 1, "sums": ["0", "0", "0", "0"]}),
-    ]);
-    assert_eq!(entries(&world, "versions").await, [
-        json!({"stream": first, "version": 3, "sums": []}),
-        json!({"stream": second, "version": 1, "sums": []}),
-    ]);
+    assert_eq!(
+        entries(&world, "sales").await,
+        [
+            json!({"stream": first, "version": 3, "sums": ["6", "1", "2", "5.5"]}),
+            json!({"stream": second, "version": 1, "sums": ["0", "0", "0", "0"]}),
+        ]
+    );
+    assert_eq!(
+        entries(&world, "versions").await,
+        [json!({"stream": first, "version": 3, "sums": []}), json!({"stream": second, "version": 1, "sums": []}),]
+    );
     assert_eq!(entries(&world, "products").await, [json!({"stream": product_id(1), "version": 2, "sums": ["10", "0"]})]);
     let books = world.get("/v1/books").await.json();
     assert_eq!((&books["service"], &books["drifts"]), (&json!("analytics"), &json!([])));

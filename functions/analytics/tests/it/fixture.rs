@@ -1,7 +1,6 @@
-//! One private server for all tests that run at a time; for each test a database, the service over it, and a producer that it can ask.
+//! For each test a database, the service over it, and a producer that it can ask.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+use std::sync::{Arc, Mutex};
 
 use analytics::{Config, function};
 use axum::extract::{Query, State};
@@ -13,32 +12,10 @@ use host::Function;
 use http::header::ACCEPT;
 use http::{Request, StatusCode};
 use http_body_util::BodyExt;
-use postgres::private::PrivateServer;
-use postgres::{Database, Settings};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use tempfile::TempDir;
+use testkit::TestDatabase;
 use tower::ServiceExt;
-
-/// The server, and below it the directory, which goes when the last test lets go of it.
-struct Shared {
-    server: PrivateServer,
-    _directory: TempDir,
-}
-
-static SHARED: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
-static NEXT: AtomicU32 = AtomicU32::new(1);
-
-fn shared() -> Arc<Shared> {
-    let mut shared = SHARED.lock().unwrap();
-    shared.upgrade().unwrap_or_else(|| {
-        let directory = tempfile::tempdir().unwrap();
-        let server = PrivateServer::start(directory.path(), &[]).unwrap();
-        let new = Arc::new(Shared { server, _directory: directory });
-        *shared = Arc::downgrade(&new);
-        new
-    })
-}
 
 /// What the producers would tell when asked again.
 type Journal = Arc<Mutex<Vec<Event>>>;
@@ -47,7 +24,6 @@ type Journal = Arc<Mutex<Vec<Event>>>;
 pub(crate) struct World {
     pub(crate) function: Function,
     journal: Journal,
-    _shared: Arc<Shared>,
 }
 
 /// An answer, read whole.
@@ -75,16 +51,11 @@ impl Answer {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        let shared = shared();
-        let name = format!("it_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let settings = |url| Settings { url, pool_size: 5, application_name: "it".to_owned() };
-        let admin = Database::new(&settings(shared.server.url("postgres"))).unwrap();
-        admin.get().await.unwrap().batch_execute(&format!("CREATE DATABASE {name}")).await.unwrap();
+        let database = TestDatabase::create().await;
         let journal = Journal::default();
         let producer = producer(Arc::clone(&journal)).await;
-        let database = settings(shared.server.url(&name));
-        let config = Config { database, product_url: producer.clone(), stock_url: producer };
-        Self { function: function(config).await.unwrap(), journal, _shared: shared }
+        let config = Config { database: database.settings(), product_url: producer.clone(), stock_url: producer };
+        Self { function: function(config).await.unwrap(), journal }
     }
 
     /// Delivers a batch, as any transport would.

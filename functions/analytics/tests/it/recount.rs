@@ -69,7 +69,11 @@ struct Question {
 fn question() -> impl Strategy<Value = Question> {
     let interval = prop_oneof![Just("hour"), Just("day"), Just("week"), Just("month")];
     let window = (proptest::option::weighted(0.8, moment()), proptest::option::weighted(0.8, moment()));
-    let filters = (proptest::option::weighted(0.3, Just("annex")), proptest::option::weighted(0.3, Just("GBP")), proptest::option::weighted(0.4, 1_u32..6));
+    let filters = (
+        proptest::option::weighted(0.3, Just("annex")),
+        proptest::option::weighted(0.3, Just("GBP")),
+        proptest::option::weighted(0.4, 1_u32..6),
+    );
     (window, filters, any::<bool>(), interval).prop_map(|((from, to), (location, currency, product), by_units, interval)| {
         let (from, to) = match (from, to) {
             (Some(from), Some(to)) => (Some(from.min(to)), Some(from.max(to) + i64::from(from == to))),
@@ -154,7 +158,8 @@ fn sales(facts: &[Fact], question: &Question) -> Value {
                 tally.add(fact);
                 total.add(fact);
             }
-            items.push(json!({"start": Offset::UTC.to_timestamp(at).unwrap().to_string(), "units_sold": tally.0, "units_returned": tally.1,
+            items
+                .push(json!({"start": Offset::UTC.to_timestamp(at).unwrap().to_string(), "units_sold": tally.0, "units_returned": tally.1,
                 "sales": tally.2, "revenue": money(tally.3)}));
             at += match question.interval {
                 "hour" => 1.hour(),
@@ -170,11 +175,9 @@ fn sales(facts: &[Fact], question: &Question) -> Value {
 
 async fn check(world: &World, facts: &[Fact], question: &Question) {
     let mut query = String::new();
-    for (name, value) in [
-        ("from", question.from.map(shown)),
-        ("to", question.to.map(shown)),
-        ("currency", question.currency.map(str::to_owned)),
-    ] {
+    for (name, value) in
+        [("from", question.from.map(shown)), ("to", question.to.map(shown)), ("currency", question.currency.map(str::to_owned))]
+    {
         query.extend(value.map(|value| format!("&{name}={value}")));
     }
     let location = question.location.map(|location| format!("&location={location}")).unwrap_or_default();

@@ -53,10 +53,12 @@ async fn the_conventions_hold_for_reports_too() {
 #[tokio::test]
 async fn an_open_range_with_too_many_intervals_is_refused() {
     let (world, mut shop) = (World::new().await, Shop::default());
-    world.deliver(&[
-        shop.moved(&Movement { at: time("1980-01-01T00:00:00Z"), ..Movement::default() }),
-        shop.moved(&Movement { at: time("2011-01-01T00:00:00Z"), ..Movement::default() }),
-    ]).await;
+    world
+        .deliver(&[
+            shop.moved(&Movement { at: time("1980-01-01T00:00:00Z"), ..Movement::default() }),
+            shop.moved(&Movement { at: time("2011-01-01T00:00:00Z"), ..Movement::default() }),
+        ])
+        .await;
     for interval in ["hour", "day"] {
         let refusal = world.get(&format!("/v1/reports/sales?interval={interval}")).await.refusal();
         assert_eq!(refusal, ("interval".to_owned(), "too_many_intervals".to_owned()));

@@ -10,11 +10,14 @@ use crate::shop::{Movement, Shop, product_event, product_id, sku, time};
 fn ranked(report: &Value) -> Vec<(String, i64, i64, String, i64)> {
     let items = report["items"].as_array().unwrap();
     assert!(items.iter().enumerate().all(|(at, item)| item["rank"] == json!(at + 1)));
-    items.iter().map(|item| {
-        let number = |name: &str| item[name].as_i64().unwrap();
-        let text = |name: &str| item[name].as_str().unwrap().to_owned();
-        (text("sku"), number("units_sold"), number("units_returned"), text("revenue"), number("sales"))
-    }).collect()
+    items
+        .iter()
+        .map(|item| {
+            let number = |name: &str| item[name].as_i64().unwrap();
+            let text = |name: &str| item[name].as_str().unwrap().to_owned();
+            (text("sku"), number("units_sold"), number("units_returned"), text("revenue"), number("sales"))
+        })
+        .collect()
 }
 
 fn line(product: u32, sold: i64, returned: i64, revenue: &str, sales: i64) -> (String, i64, i64, String, i64) {
@@ -35,18 +38,33 @@ fn expected(slots: &[(&str, i64)]) -> Vec<(String, i64)> {
 async fn sold() -> World {
     let (world, mut shop) = (World::new().await, Shop::default());
     let sale = Movement::default();
-    world.deliver(&[
-        shop.moved(&Movement { kind: ChangeType::Restock, quantity: 1000, ..sale.clone() }),
-        shop.moved(&Movement { quantity: 5, unit_price: Some("1.25"), at: time("2010-12-01T08:30:00Z"), ..sale.clone() }),
-        shop.moved(&Movement { quantity: 3, at: time("2010-12-02T00:00:00Z"), ..sale.clone() }),
-        shop.moved(&Movement { kind: ChangeType::Return, quantity: 2, unit_price: Some("1.25"), at: time("2010-12-03T10:00:00Z"), ..sale.clone() }),
-        shop.moved(&Movement { kind: ChangeType::WriteOff, quantity: 7, ..sale.clone() }),
-        shop.threshold(1),
-        shop.moved(&Movement { product: 2, quantity: 8, price: None, at: time("2010-12-01T08:00:00Z"), ..sale.clone() }),
-        shop.moved(&Movement { product: 3, quantity: 1, price: Some("99.5"), at: time("2010-12-03T09:00:00Z"), ..sale.clone() }),
-        shop.moved(&Movement { product: 3, location: "annex", quantity: 2, price: Some("100"), at: time("2011-01-15T09:00:00Z"), ..sale.clone() }),
-        shop.moved(&Movement { product: 4, kind: ChangeType::Return, quantity: 1, ..sale }),
-    ]).await;
+    world
+        .deliver(&[
+            shop.moved(&Movement { kind: ChangeType::Restock, quantity: 1000, ..sale.clone() }),
+            shop.moved(&Movement { quantity: 5, unit_price: Some("1.25"), at: time("2010-12-01T08:30:00Z"), ..sale.clone() }),
+            shop.moved(&Movement { quantity: 3, at: time("2010-12-02T00:00:00Z"), ..sale.clone() }),
+            shop.moved(&Movement {
+                kind: ChangeType::Return,
+                quantity: 2,
+                unit_price: Some("1.25"),
+                at: time("2010-12-03T10:00:00Z"),
+                ..sale.clone()
+            }),
+            shop.moved(&Movement { kind: ChangeType::WriteOff, quantity: 7, ..sale.clone() }),
+            shop.threshold(1),
+            shop.moved(&Movement { product: 2, quantity: 8, price: None, at: time("2010-12-01T08:00:00Z"), ..sale.clone() }),
+            shop.moved(&Movement { product: 3, quantity: 1, price: Some("99.5"), at: time("2010-12-03T09:00:00Z"), ..sale.clone() }),
+            shop.moved(&Movement {
+                product: 3,
+                location: "annex",
+                quantity: 2,
+                price: Some("100"),
+                at: time("2011-01-15T09:00:00Z"),
+                ..sale.clone()
+            }),
+            shop.moved(&Movement { product: 4, kind: ChangeType::Return, quantity: 1, ..sale }),
+        ])
+        .await;
     world
 }
 
@@ -88,17 +106,28 @@ async fn best_sellers_are_filtered_by_location_and_category() {
     assert_eq!(ranked(&world.best_sellers("location=nowhere").await), []);
     world.deliver(&[product_event(2, 1, "a lamp", "Lighting")]).await;
     assert_eq!(ranked(&world.best_sellers("category=Lighting").await), [line(2, 8, 0, "0.00", 1)]);
-    assert_eq!(ranked(&world.best_sellers("category=Giftware&location=default").await), [line(1, 8, 2, "9.75", 2), line(3, 1, 0, "99.50", 1)]);
+    assert_eq!(
+        ranked(&world.best_sellers("category=Giftware&location=default").await),
+        [line(1, 8, 2, "9.75", 2), line(3, 1, 0, "99.50", 1)]
+    );
 }
 
 #[tokio::test]
 async fn several_currencies_are_summed_and_said_to_differ_unless_one_is_asked_for() {
     let (world, mut shop) = (World::new().await, Shop::default());
-    world.deliver(&[
-        shop.moved(&Movement { quantity: 1, ..Movement::default() }),
-        shop.moved(&Movement { quantity: 2, currency: "EUR", price: Some("3"), at: time("2010-12-02T12:00:00Z"), ..Movement::default() }),
-        shop.moved(&Movement { product: 2, quantity: 1, ..Movement::default() }),
-    ]).await;
+    world
+        .deliver(&[
+            shop.moved(&Movement { quantity: 1, ..Movement::default() }),
+            shop.moved(&Movement {
+                quantity: 2,
+                currency: "EUR",
+                price: Some("3"),
+                at: time("2010-12-02T12:00:00Z"),
+                ..Movement::default()
+            }),
+            shop.moved(&Movement { product: 2, quantity: 1, ..Movement::default() }),
+        ])
+        .await;
     let report = world.best_sellers("").await;
     assert_eq!(ranked(&report), [line(1, 3, 0, "8.00", 2), line(2, 1, 0, "2.00", 1)]);
     assert_eq!((&report["items"][0]["currency"], &report["items"][1]["currency"]), (&Value::Null, &json!("GBP")));
@@ -120,7 +149,10 @@ async fn sales_by_day_hold_empty_days_and_go_from_the_first_sale_or_return_to_th
     assert_eq!(units(&report).len(), 31, "`to` was given: the range ends there");
     assert_eq!(units(&world.sales("interval=day&product=SKU-001").await), expected(&slots));
     assert_eq!((&report["interval"], &report["currency"]), (&json!("day"), &json!("GBP")));
-    assert_eq!(report["items"][2], json!({"start": "2010-12-03T00:00:00Z", "units_sold": 0, "units_returned": 2, "revenue": "-2.50", "sales": 0}));
+    assert_eq!(
+        report["items"][2],
+        json!({"start": "2010-12-03T00:00:00Z", "units_sold": 0, "units_returned": 2, "revenue": "-2.50", "sales": 0})
+    );
 }
 
 #[tokio::test]

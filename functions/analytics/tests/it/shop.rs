@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use contract::event::kind;
 use contract::{
-    Category, ChangeType, Currency, Event, Location, MinStock, Money, Name, Product, ProductId, ProductStatus, Sku, StockEvent, StockStream,
-    Time, Topic,
+    Category, ChangeType, Currency, Event, Location, MinStock, Money, Name, Product, ProductId, ProductStatus, Sku, StockEvent,
+    StockStream, Time, Topic,
 };
 use serde_json::value::RawValue;
 use uuid::Uuid;
@@ -72,7 +72,15 @@ impl Shop {
     pub(crate) fn threshold(&mut self, product: u32) -> Event {
         let mut row = self.row(&Movement { product, ..Movement::default() });
         (row.id, row.kind, row.quantity) = (None, None, None);
-        envelope(Topic::StockChanges, kind::STOCK_THRESHOLD_CHANGED, row.stream().to_string(), row.version, row.occurred_at, row.product_id, &row)
+        envelope(
+            Topic::StockChanges,
+            kind::STOCK_THRESHOLD_CHANGED,
+            row.stream().to_string(),
+            row.version,
+            row.occurred_at,
+            row.product_id,
+            &row,
+        )
     }
 
     fn row(&mut self, movement: &Movement) -> StockEvent {

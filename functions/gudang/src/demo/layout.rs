@@ -58,8 +58,8 @@ pub(super) fn rows<E: From<LayoutError>>(file: &[u8], mut take: impl FnMut(Row<'
         *place = header.iter().position(|column| column == name.as_bytes()).ok_or(LayoutError::NoColumn { missing: name })?;
     }
     let mut record = ByteRecord::new();
-    while reader.read_byte_record(&mut record).map_err(|error| unreadable(&error))? {
-        let line = record.position().map_or(0, csv::Position::line);
+    while reader.read_byte_record(&mut record).map_err(|error| unreadable(file, &error))? {
+        let line = line_of(file, record.position());
         let text = |at: usize| std::str::from_utf8(record.get(places[at]).unwrap_or_default()).map_err(|_| LayoutError::NotText { line });
         let (invoice, stock_code, description) = (text(0)?, text(1)?, text(2)?);
         let (quantity, invoice_date, unit_price) = (text(3)?, text(4)?, text(5)?);
@@ -68,10 +68,18 @@ pub(super) fn rows<E: From<LayoutError>>(file: &[u8], mut take: impl FnMut(Row<'
     Ok(())
 }
 
-fn unreadable(error: &csv::Error) -> LayoutError {
+/// The line where a record begins. The reader's position stands before whatever line ends are left of the record before, and before empty lines.
+fn line_of(file: &[u8], position: Option<&csv::Position>) -> u64 {
+    let Some(position) = position else { return 0 };
+    let rest = file.get(position.byte() as usize..).unwrap_or_default();
+    let skipped = rest.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).filter(|byte| **byte == b'\n');
+    position.line() + skipped.count() as u64
+}
+
+fn unreadable(file: &[u8], error: &csv::Error) -> LayoutError {
     match error.kind() {
         csv::ErrorKind::UnequalLengths { pos, expected_len, len } => {
-            LayoutError::Cells { line: pos.as_ref().map_or(0, csv::Position::line), cells: *len, columns: *expected_len }
+            LayoutError::Cells { line: line_of(file, pos.as_ref()), cells: *len, columns: *expected_len }
         }
         _ => LayoutError::Csv(error.to_string()),
     }

@@ -131,6 +131,9 @@ fn a_bad_file_is_refused_and_the_line_is_named() {
         (file(&[row, "1,22752,BOX,1,2010-12-01 08:26:00,-1"]), "line 3: `UnitPrice`"),
         (file(&[row, ",22752,BOX,1,2010-12-01 08:26:00,1"]), "line 3: `InvoiceNo`"),
         (file(&[row]) + "1,22752,BOX\n" + row, "line 3: the row has 3 cells, the header row has 8"),
+        (file(&[row, "1,22752,BOX,two,2010-12-01 08:26:00,1"]).replace('\n', "\r\n"), "line 3: `Quantity` is `two`"),
+        (file(&[row]) + "\n\n1,22752,BOX,two,2010-12-01 08:26:00,1,,\n", "line 5: `Quantity` is `two`"),
+        ((file(&[row]) + "1,22752,BOX\n").replace('\n', "\r\n"), "line 3: the row has 3 cells"),
         (file(&[row, "1,22752,\"two\nlines\",1,2010-12-01 08:26:00,1", "1,22752,BOX,x,2010-12-01 08:26:00,1"]), "line 5: `Quantity`"),
     ] {
         let refusal = refused(&bad);

@@ -49,7 +49,7 @@ pub(crate) fn is_public(address: IpAddr) -> bool {
 
 /// Networks of the inside, as first address and length of the prefix.
 const SPECIAL_V4: [(Ipv4Addr, u32); 15] = [
-    (Ipv4Addr::UNSPECIFIED, 8),       // this network, unspecified
+    (Ipv4Addr::UNSPECIFIED, 8),           // this network, unspecified
     (Ipv4Addr::new(10, 0, 0, 0), 8),      // private
     (Ipv4Addr::new(100, 64, 0, 0), 10),   // shared by carriers (CGNAT)
     (Ipv4Addr::new(127, 0, 0, 0), 8),     // loopback

@@ -1,6 +1,6 @@
 //! Notification's books: what it says of its streams, and how it proves itself.
 
-use journal::books::{APPLIED_STOCK, Account, Check, Keeper};
+use journal::books::{APPLIED_PRODUCTS, APPLIED_STOCK, Account, Check, Keeper};
 
 /// What the episode machine made of each stock stream; Stock recomputes the same from its ledger. `state` is 0 (no episode is open),
 /// 1 (one is open that has only been low) or 2 (one is open that has been out). The notifications are counted, not remembered.
@@ -79,4 +79,4 @@ const STRANGERS: Check = Check {
 
 /// What Notification keeps.
 pub(crate) const KEEPER: Keeper =
-    Keeper { service: "notification", accounts: &[APPLIED_STOCK, ALERTS, PRODUCTS], checks: &[STATE, OPEN, EPISODES, JOURNAL, STRANGERS] };
+    Keeper { service: "notification", accounts: &[APPLIED_STOCK, APPLIED_PRODUCTS, ALERTS, PRODUCTS], checks: &[STATE, OPEN, EPISODES, JOURNAL, STRANGERS] };

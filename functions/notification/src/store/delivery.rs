@@ -5,12 +5,13 @@ use std::time::Duration;
 use contract::{DeliveryStatus, Time};
 use jiff::Timestamp;
 use postgres::{Database, DatabaseError};
+use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::status_word;
+use super::{by_index, status_word};
 
 /// Claims what is due and not in somebody's hands. Plan: `delivery_due` from its oldest entry to the limit; `now()` and not the clock,
-/// because a volatile bound could not be used by the index.
+/// because a volatile bound could not be used by the index. Then one primary-key look-up each ([`super::by_index`]).
 const CLAIM: &str = "WITH due AS ( \
          SELECT notification_id, channel FROM delivery \
          WHERE channel = $1 AND status = 'pending' AND next_attempt_at <= now() AND (leased_until IS NULL OR leased_until <= now()) \
@@ -19,7 +20,7 @@ const CLAIM: &str = "WITH due AS ( \
      FROM due WHERE d.notification_id = due.notification_id AND d.channel = due.channel \
      RETURNING d.notification_id, d.claim, d.step, now()";
 
-/// Plan: function scan, one primary-key look-up a result; locked in key order, as a redelivery locks. A claim that is not the newest any
+/// Plan: function scan, one primary-key look-up a result ([`super::by_index`]); locked in key order, as a redelivery locks. A claim that is not the newest any
 /// more (a redelivery came in between, or the lease ran out) adds its attempt and decides nothing.
 const RECORD: &str = "WITH result AS ( \
          SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::float8[], $6::text[], $7::integer[], $8::timestamptz[]) \
@@ -65,18 +66,27 @@ pub(crate) struct Recorded {
     pub(crate) http_status: Option<u16>,
 }
 
-/// Claims at most `room` due deliveries of a channel for as long as `lease`; whoever claims them after that takes this process for dead.
-pub(crate) async fn claim(database: &Database, channel: &str, room: usize, lease: Duration) -> Result<Vec<Claimed>, DatabaseError> {
-    let client = database.get().await?;
-    let rows = postgres::query(&client, CLAIM, &[&channel, &(room as i64), &lease.as_secs_f64()]).await?;
-    let claimed =
-        rows.iter().map(|row| Claimed { notification_id: row.get(0), claim: row.get(1), step: row.get(2), at: Time::new(row.get(3)) });
-    Ok(claimed.collect())
+/// Claims, of each channel named, at most so many due deliveries for as long as `lease`; whoever claims them after that takes this process
+/// for dead. The answer has a list for each channel.
+pub(crate) async fn claim(database: &Database, rooms: &[(&str, usize)], lease: Duration) -> Result<Vec<Vec<Claimed>>, DatabaseError> {
+    let mut client = database.get().await?;
+    let transaction = client.transaction().await?;
+    by_index(&transaction).await?;
+    let mut claimed = Vec::with_capacity(rooms.len());
+    for (channel, room) in rooms {
+        let rows = postgres::query(&transaction, CLAIM, &[channel, &(*room as i64), &lease.as_secs_f64()]).await?;
+        let of_row = |row: &Row| Claimed { notification_id: row.get(0), claim: row.get(1), step: row.get(2), at: Time::new(row.get(3)) };
+        claimed.push(rows.iter().map(of_row).collect());
+    }
+    transaction.commit().await?;
+    Ok(claimed)
 }
 
 /// Writes down what became of attempts, all of them in one statement. No delivery may be there twice.
 pub(crate) async fn record(database: &Database, results: &[Recorded]) -> Result<(), DatabaseError> {
-    let client = database.get().await?;
+    let mut client = database.get().await?;
+    let transaction = client.transaction().await?;
+    by_index(&transaction).await?;
     let ids: Vec<Uuid> = results.iter().map(|result| result.claimed.notification_id).collect();
     let channels: Vec<&str> = results.iter().map(|result| result.channel).collect();
     let claims: Vec<i64> = results.iter().map(|result| result.claimed.claim).collect();
@@ -85,5 +95,6 @@ pub(crate) async fn record(database: &Database, results: &[Recorded]) -> Result<
     let errors: Vec<Option<&str>> = results.iter().map(|result| result.error.as_deref()).collect();
     let http: Vec<Option<i32>> = results.iter().map(|result| result.http_status.map(i32::from)).collect();
     let times: Vec<Timestamp> = results.iter().map(|result| result.claimed.at.timestamp()).collect();
-    postgres::execute(&client, RECORD, &[&ids, &channels, &claims, &statuses, &waits, &errors, &http, &times]).await.map(|_| ())
+    postgres::execute(&transaction, RECORD, &[&ids, &channels, &claims, &statuses, &waits, &errors, &http, &times]).await?;
+    Ok(transaction.commit().await?)
 }

@@ -32,12 +32,12 @@ const KEEP_PRODUCTS: &str = "INSERT INTO product (id, sku, name, min_stock, arch
 
 const NOW: &str = "SELECT clock_timestamp()";
 
-/// Plan: one look-up in the unique index (stream, episode, kind) an episode.
+/// Plan: one look-up in the unique index (stream, episode, kind) an episode, fenced as those of `store`.
 const OF_EPISODES: &str = concat!(
-    "SELECT ",
+    "SELECT n.* FROM unnest($1::text[], $2::bigint[]) e (stream, episode) CROSS JOIN LATERAL (SELECT ",
     notification_columns!(),
-    " FROM unnest($1::text[], $2::bigint[]) e (stream, episode) \
-     JOIN notification n ON n.stream = e.stream AND n.episode = e.episode AND n.resolved_at IS NULL ORDER BY n.stream, n.raised_at, n.id"
+    " FROM notification n WHERE n.stream = e.stream AND n.episode = e.episode AND n.resolved_at IS NULL \
+     ORDER BY n.raised_at, n.id OFFSET 0) n"
 );
 
 const RAISE: &str = "INSERT INTO notification (id, stream, episode, kind, product_id, sku, name, location, available, min_stock, raised_at, \
@@ -48,7 +48,7 @@ const RAISE: &str = "INSERT INTO notification (id, stream, episode, kind, produc
 const DELIVER: &str = "INSERT INTO delivery (notification_id, channel, next_attempt_at) \
      SELECT n.id, c.channel, $3 FROM unnest($1::uuid[]) n (id) CROSS JOIN unnest($2::text[]) c (channel)";
 
-/// Plan: function scan, one primary-key look-up a notification.
+/// Plan: function scan, one primary-key look-up a notification ([`super::by_index`]).
 const RESOLVE: &str = "UPDATE notification n SET resolved_at = r.at FROM unnest($1::uuid[], $2::timestamptz[]) r (id, at) \
      WHERE n.id = r.id AND n.resolved_at IS NULL";
 

@@ -9,4 +9,3 @@ mod desk;
 mod episodes;
 mod receiver;
 mod stream;
-mod perf;

@@ -1,12 +1,19 @@
 //! Product's books: its products, its copy of the stock, how far it has applied Stock's streams; and the proofs of itself.
 
-use journal::books::{APPLIED_STOCK, Account, Check, Keeper};
+use journal::books::{APPLIED_PRODUCTS, APPLIED_STOCK, Account, Check, Keeper};
 
 /// Plan: one pass over `product`.
 const PRODUCTS: Account = Account {
     name: "products",
     sums: &["min_stock", "archived"],
     sql: "SELECT id::text AS stream, version, ARRAY[min_stock::text, archived::int::text] AS sums FROM product",
+};
+
+/// What consumers of product-events compare their fences with. Plan: one pass over `product`.
+const PRODUCT_VERSIONS: Account = Account {
+    name: APPLIED_PRODUCTS.name,
+    sums: &[],
+    sql: "SELECT id::text AS stream, version, '{}'::text[] AS sums FROM product",
 };
 
 /// Plan: one pass over `product_stock`.
@@ -44,4 +51,4 @@ const COPIES: Check = Check {
 
 /// Product's books.
 pub(crate) const KEEPER: Keeper =
-    Keeper { service: "product", accounts: &[PRODUCTS, STOCK, APPLIED_STOCK], checks: &[VERSIONS, LAST_ROWS, COPIES] };
+    Keeper { service: "product", accounts: &[PRODUCTS, PRODUCT_VERSIONS, STOCK, APPLIED_STOCK], checks: &[VERSIONS, LAST_ROWS, COPIES] };

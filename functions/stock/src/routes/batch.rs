@@ -63,7 +63,7 @@ pub(super) async fn record_batch(
     let lines = lines(&service, asked).await?;
     let form = if batch.mode == Mode::Atomic { Form::AtomicBatch } else { Form::IndependentBatch };
     let key = key.map(|key| (Key::of(&key), RequestHash::of("POST", "/v1/stock-changes/batch", &raw)));
-    render(service.submit_one(Order { key, form, lines: lines.into() }).await?)
+    render(service.submit(Order { key, form, lines: lines.into() }).await?)
 }
 
 /// Reads each line by itself; what is wrong with one names it by its place.

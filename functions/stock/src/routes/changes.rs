@@ -31,7 +31,7 @@ pub(super) async fn record(
     let known = service.catalog.find(&asked.product).await?.ok_or_else(|| catalog::not_found(&asked.product))?;
     let key = key.map(|key| (Key::of(&key), RequestHash::of("POST", "/v1/stock-changes", &raw)));
     let line = asked.of(known.product_id, known.sku);
-    render(service.submit_one(Order { key, form: Form::Single, lines: [Ok(line)].into() }).await?)
+    render(service.submit(Order { key, form: Form::Single, lines: [Ok(line)].into() }).await?)
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -1,18 +1,21 @@
 //! Imports of changes: a body of any length, streamed, its rows grouped into transactions and each judged by itself.
 
+use std::collections::VecDeque;
+
 use axum::body::Body;
 use axum::extract::State;
 use contract::ProductRef;
 use fault::Problem;
-use futures::stream::{FuturesOrdered, StreamExt};
 use postgres::keys::{Key, RequestHash};
 use serde::Serialize;
 use utoipa::ToSchema;
 use web::import::{Columns, Format, Report, Row, Rows, typed};
 use web::{Answer, IdempotencyKey, Json, NoQuery};
 
-use super::{Service, mismatch, now};
+use super::{Service, mismatch, now, outcomes};
 use crate::catalog;
+use crate::lane::Pending;
+use crate::ledger::Written;
 use crate::order::{Form, Order, Outcome};
 use crate::request::{Asked, ChangeRequest};
 
@@ -56,16 +59,17 @@ pub(super) async fn import(
     let mut rows = Rows::new(format, body, &COLUMNS);
     let mut report = Report::default();
     let mut accepted = 0;
-    let mut ahead = FuturesOrdered::new();
+    let mut ahead = VecDeque::new();
     loop {
         let group = rows.next_group(GROUP_ROWS).await?;
         let ended = group.is_empty();
         if !ended {
-            ahead.push_back(record(&service, group, key.as_deref()));
+            // Queued here and now, group after group: that keeps the rows of a product in their order.
+            ahead.push_back(queue(&service, group, key.as_deref()).await?);
         }
         while ended || ahead.len() >= GROUPS_AHEAD {
-            let Some(recorded) = ahead.next().await else { break };
-            for (line, result) in recorded? {
+            let Some(queued) = ahead.pop_front() else { break };
+            for (line, result) in queued.recorded().await? {
                 match result {
                     Ok(()) => accepted += 1,
                     Err(problem) => report.add(line, &problem),
@@ -78,10 +82,19 @@ pub(super) async fn import(
     }
 }
 
+/// Each row's line and what became of it.
 type Recorded = Vec<(u64, Result<(), Problem>)>;
 
-/// Records one group; each row comes back with its line and what became of it.
-async fn record(service: &Service, group: Vec<Row>, key: Option<&str>) -> Answer<Recorded> {
+/// A group that waits for the ledger.
+struct Queued {
+    recorded: Recorded,
+    /// Which rows the ledger was asked about, in the order of its answers.
+    places: Vec<usize>,
+    pending: Option<Pending<Written>>,
+}
+
+/// Reads the rows of a group, finds their products and queues what can be judged.
+async fn queue(service: &Service, group: Vec<Row>, key: Option<&str>) -> Answer<Queued> {
     let now = now();
     let asked: Vec<(Row, Result<Asked, Problem>)> = group
         .into_iter()
@@ -94,8 +107,7 @@ async fn record(service: &Service, group: Vec<Row>, key: Option<&str>) -> Answer
     let names: Vec<&ProductRef> = asked.iter().filter_map(|(_, asked)| asked.as_ref().ok().map(|asked| &asked.product)).collect();
     let known = service.catalog.find_all(names).await?;
     let mut recorded = Vec::with_capacity(asked.len());
-    let mut orders = Vec::with_capacity(asked.len());
-    let mut places = Vec::with_capacity(asked.len());
+    let (mut orders, mut places) = (Vec::with_capacity(asked.len()), Vec::with_capacity(asked.len()));
     for (row, asked) in asked {
         let line = asked.and_then(|asked| {
             let product = known.get(&asked.product).cloned().ok_or_else(|| catalog::not_found(&asked.product))?;
@@ -114,15 +126,22 @@ async fn record(service: &Service, group: Vec<Row>, key: Option<&str>) -> Answer
             Err(problem) => recorded.push((row.line, Err(problem))),
         }
     }
-    if orders.is_empty() {
-        return Ok(recorded);
-    }
-    for (place, outcome) in places.into_iter().zip(service.submit(orders).await?) {
-        if let Some((_, result)) = recorded.get_mut(place) {
-            *result = judged(outcome);
+    let pending = if orders.is_empty() { None } else { Some(service.enqueue(orders)?) };
+    Ok(Queued { recorded, places, pending })
+}
+
+impl Queued {
+    /// Waits until the ledger has judged the group.
+    async fn recorded(self) -> Answer<Recorded> {
+        let Self { mut recorded, places, pending } = self;
+        let Some(pending) = pending else { return Ok(recorded) };
+        for (place, outcome) in places.into_iter().zip(outcomes(pending).await?) {
+            if let Some((_, result)) = recorded.get_mut(place) {
+                *result = judged(outcome);
+            }
         }
+        Ok(recorded)
     }
-    Ok(recorded)
 }
 
 /// What an outcome says of its row.

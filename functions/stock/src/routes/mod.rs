@@ -21,7 +21,7 @@ use utoipa_axum::routes;
 use web::{Failure, Shell};
 
 use crate::catalog::{Catalog, CatalogError};
-use crate::lane::{Lane, LaneError};
+use crate::lane::{Lane, LaneError, Pending};
 use crate::ledger::{LedgerError, Orders, Written};
 use crate::order::{Order, Outcome};
 use crate::store::books::KEEPER;
@@ -55,16 +55,21 @@ pub(crate) fn router(service: Service, journal: Arc<Journal>, intake: Arc<Intake
 }
 
 impl Service {
-    /// Hands orders to the lane and waits for what became of them, one outcome for each.
-    async fn submit(&self, orders: Vec<Order>) -> Result<Vec<Outcome>, Failure> {
-        let written = self.lane.submit(Orders(orders.into())).await.map_err(|error| Failure::of(&error))?;
-        written.map_err(|error| Failure::of(&error))
+    /// Queues orders in the lane, one outcome for each to come.
+    fn enqueue(&self, orders: Vec<Order>) -> Result<Pending<Written>, Failure> {
+        self.lane.enqueue(Orders(orders.into())).map_err(|error| Failure::of(&error))
     }
 
-    /// Hands over one order.
-    async fn submit_one(&self, order: Order) -> Result<Outcome, Failure> {
-        Ok(self.submit(vec![order]).await?.pop().ok_or_else(Problem::internal)?)
+    /// Hands over one order and waits for what became of it.
+    async fn submit(&self, order: Order) -> Result<Outcome, Failure> {
+        Ok(outcomes(self.enqueue(vec![order])?).await?.pop().ok_or_else(Problem::internal)?)
     }
+}
+
+/// Waits for the ledger's outcomes.
+async fn outcomes(pending: Pending<Written>) -> Result<Vec<Outcome>, Failure> {
+    let written = pending.answer().await.map_err(|error| Failure::of(&error))?;
+    written.map_err(|error| Failure::of(&error))
 }
 
 /// The edge's own clock, for what must be judged before anything is asked of the database.

@@ -1,0 +1,11 @@
+//! Stock against a real PostgreSQL, over real HTTP: what the contract promises of changes, levels, batches, imports and thresholds.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at the first surprise")]
+
+mod bad_input;
+mod batch;
+mod changes;
+mod fixture;
+mod import;
+mod keys;
+mod products;
+mod reads;
