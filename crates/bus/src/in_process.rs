@@ -27,10 +27,7 @@ impl Outlet for InProcess {
     fn deliver<'a>(&'a self, events: &'a [Event]) -> BoxFuture<'a, Result<(), Undelivered>> {
         Box::pin(async move {
             let batch: Vec<Incoming> = events.iter().cloned().map(Incoming::Event).collect();
-            self.handler
-                .handle(&batch)
-                .await
-                .map_err(|away| Undelivered { outlet: self.name().to_owned(), cause: Box::new(away) })
+            self.handler.handle(&batch).await.map_err(|away| Undelivered { outlet: self.name().to_owned(), cause: Box::new(away) })
         })
     }
 }

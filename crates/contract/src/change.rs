@@ -28,8 +28,7 @@ pub enum ChangeType {
 
 impl ChangeType {
     /// All of them, in the contract's order.
-    pub const ALL: [Self; 7] =
-        [Self::Sale, Self::Restock, Self::Return, Self::WriteOff, Self::Count, Self::TransferOut, Self::TransferIn];
+    pub const ALL: [Self; 7] = [Self::Sale, Self::Restock, Self::Return, Self::WriteOff, Self::Count, Self::TransferOut, Self::TransferIn];
 
     /// The contract's word.
     pub fn as_str(self) -> &'static str {

@@ -156,7 +156,9 @@ impl Event {
                 }
                 Ok(Payload::Stock(row))
             }
-            kind::NOTIFICATION_RAISED | kind::NOTIFICATION_RESOLVED | kind::NOTIFICATION_ACKNOWLEDGED => Ok(Payload::Notification(self.read()?)),
+            kind::NOTIFICATION_RAISED | kind::NOTIFICATION_RESOLVED | kind::NOTIFICATION_ACKNOWLEDGED => {
+                Ok(Payload::Notification(self.read()?))
+            }
             _ => Ok(Payload::Unknown),
         }
     }

@@ -14,7 +14,8 @@ pub struct Money(Decimal);
 impl Money {
     /// Reads a decimal such as `2.55`; no sign, no exponent, no separators.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let shape = || Invalid::new("invalid_money", "must be a decimal string such as \"2.55\", from 0 to below 10^12, with at most 4 decimals");
+        let shape =
+            || Invalid::new("invalid_money", "must be a decimal string such as \"2.55\", from 0 to below 10^12, with at most 4 decimals");
         let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
         let digits = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
         if !digits(whole) || !digits(fraction) || fraction.len() > 4 || whole.trim_start_matches('0').len() > 12 {
@@ -159,7 +160,9 @@ mod tests {
 
     #[test]
     fn an_amount_is_shown_with_two_decimals_or_as_many_as_it_needs() {
-        for (sent, shown) in [("2.5", "2.50"), ("0", "0.00"), ("1.2340", "1.234"), ("007.1", "7.10"), ("999999999999.9999", "999999999999.9999")] {
+        for (sent, shown) in
+            [("2.5", "2.50"), ("0", "0.00"), ("1.2340", "1.234"), ("007.1", "7.10"), ("999999999999.9999", "999999999999.9999")]
+        {
             assert_eq!(Money::parse(sent).map(|money| money.to_string()), Ok(shown.to_owned()));
         }
     }

@@ -59,10 +59,7 @@ fn printable(text: &str) -> Result<(), Invalid> {
         )
     };
     match text.chars().find(unprintable) {
-        Some(c) => Err(Invalid::new(
-            "invalid_character",
-            format!("must be printable, it contains U+{:04X}", u32::from(c)),
-        )),
+        Some(c) => Err(Invalid::new("invalid_character", format!("must be printable, it contains U+{:04X}", u32::from(c)))),
         None => Ok(()),
     }
 }

@@ -20,7 +20,7 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 /// Between two ticks of the periodic work, unless it is woken.
 const TICK: Duration = Duration::from_secs(1);
 /// Between two clean-ups of the journal's ticks.
-const MAINTAIN: Duration = Duration::from_secs(60);
+const MAINTAIN: Duration = Duration::from_mins(1);
 
 /// What a leader does.
 #[derive(Clone)]

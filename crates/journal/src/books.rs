@@ -109,8 +109,7 @@ async fn digests(client: &postgres::Connection, account: &Account, sums: Vec<Str
 async fn entries(client: &postgres::Connection, account: &Account, sums: Vec<String>, bucket: u8) -> Result<BookAccount, DatabaseError> {
     let sql = format!("SELECT stream, version, sums FROM ({}) account WHERE {BUCKET} = $1 ORDER BY stream COLLATE \"C\"", account.sql);
     let rows = postgres::query(client, &sql, &[&i32::from(bucket)]).await?;
-    let entries: Vec<BookEntry> =
-        rows.iter().map(|row| BookEntry { stream: row.get(0), version: row.get(1), sums: row.get(2) }).collect();
+    let entries: Vec<BookEntry> = rows.iter().map(|row| BookEntry { stream: row.get(0), version: row.get(1), sums: row.get(2) }).collect();
     let version = entries.iter().map(|entry| entry.version).sum();
     Ok(BookAccount { streams: entries.len() as i64, version, totals: Vec::new(), buckets: Vec::new(), sums, entries })
 }

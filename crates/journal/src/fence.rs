@@ -19,7 +19,8 @@ pub enum Mode {
 }
 
 /// Rows of version 0 are streams never applied. Sorted, as every path sorts: two consumers cannot deadlock here.
-const MAKE: &str = "INSERT INTO applied (stream, version) SELECT s, 0 FROM unnest($1::text[]) s ORDER BY s COLLATE \"C\" ON CONFLICT DO NOTHING";
+const MAKE: &str =
+    "INSERT INTO applied (stream, version) SELECT s, 0 FROM unnest($1::text[]) s ORDER BY s COLLATE \"C\" ON CONFLICT DO NOTHING";
 
 /// Locks in stream order. The primary key finds each row; the sort is over the batch.
 const LOCK: &str = "SELECT stream, version, recorded_at, parked FROM applied WHERE stream = ANY ($1) ORDER BY stream FOR UPDATE";

@@ -113,8 +113,7 @@ impl Intake {
                 Incoming::Event(_) => self.count("foreign", 1),
                 Incoming::Alien { bytes, cause } => {
                     let text = String::from_utf8_lossy(bytes);
-                    let wreck =
-                        Wreck { stream: None, version: None, topic: None, reason: Reason::Alien, error: cause, event: &text };
+                    let wreck = Wreck { stream: None, version: None, topic: None, reason: Reason::Alien, error: cause, event: &text };
                     letters::put(&self.database, &wreck).await?;
                 }
             }
@@ -261,10 +260,9 @@ impl Intake {
         } else {
             match self.catch_up(feed, &trouble.stream, false).await? {
                 CaughtUp::To(version) if version >= trouble.version => None,
-                CaughtUp::To(_) => Some(trouble),
                 CaughtUp::Stopped(found) if found.version >= trouble.version || trouble.reason == Reason::Gap => Some(found),
-                CaughtUp::Stopped(_) => Some(trouble),
                 CaughtUp::Unreachable(error) => Some(Trouble { error: format!("{}; {error}", trouble.error), ..trouble }),
+                CaughtUp::To(_) | CaughtUp::Stopped(_) => Some(trouble),
             }
         };
         match remaining {
@@ -296,8 +294,7 @@ impl Intake {
                 Ok(fetched) => fetched,
                 Err(error) => return Ok(CaughtUp::Unreachable(fault::chain(&error))),
             };
-            let ours: Vec<&Event> =
-                fetched.iter().filter(|event| event.subject == stream && event.source == feed.topic.source()).collect();
+            let ours: Vec<&Event> = fetched.iter().filter(|event| event.subject == stream && event.source == feed.topic.source()).collect();
             if let Some(trouble) = self.attempt(&ours, retry).await?.into_iter().next() {
                 return Ok(CaughtUp::Stopped(trouble));
             }

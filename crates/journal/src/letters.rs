@@ -73,7 +73,8 @@ const PUT: &str = "INSERT INTO dead_letter (id, stream, version, topic, reason, 
      ON CONFLICT DO NOTHING";
 const PARK: &str = "INSERT INTO applied (stream, version, parked) VALUES ($1, 0, true) \
      ON CONFLICT (stream) DO UPDATE SET parked = true";
-const RESOLVE: &str = "UPDATE dead_letter SET resolved_at = clock_timestamp(), retried_at = clock_timestamp() WHERE stream = $1 AND resolved_at IS NULL";
+const RESOLVE: &str =
+    "UPDATE dead_letter SET resolved_at = clock_timestamp(), retried_at = clock_timestamp() WHERE stream = $1 AND resolved_at IS NULL";
 const UNPARK: &str = "UPDATE applied SET parked = false WHERE stream = $1 AND parked";
 const RETRIED: &str = "UPDATE dead_letter SET retried_at = clock_timestamp(), error = $2 WHERE stream = $1 AND resolved_at IS NULL";
 const COLUMNS: &str = "SELECT id, stream, version, topic, reason, error, event, created_at, retried_at, resolved_at FROM dead_letter";

@@ -120,8 +120,7 @@ impl Journal {
     pub(crate) async fn tick(&self, epoch: i64) -> Result<bool, DatabaseError> {
         let client = self.database.get().await?;
         let newest = postgres::query_one(&client, NEWEST_TICK, &[]).await?;
-        let (tick, from, from_xmax, xip): (i64, String, String, Vec<String>) =
-            (newest.get(0), newest.get(1), newest.get(2), newest.get(3));
+        let (tick, from, from_xmax, xip): (i64, String, String, Vec<String>) = (newest.get(0), newest.get(1), newest.get(2), newest.get(3));
         let now = postgres::query_one(&client, NOW, &[]).await?;
         let (upto, upto_xmax): (String, String) = (now.get(0), now.get(1));
         let pending = postgres::query_one(&client, &self.pending, &[&from_xmax, &upto_xmax, &xip, &upto, &from]).await?;
@@ -167,12 +166,9 @@ impl Journal {
     pub(crate) async fn page(&self, step: &Step, after: i64, limit: i64) -> Result<Vec<(i64, Event)>, DatabaseError> {
         let client = self.database.get().await?;
         let Step { from_xmax, upto_xmax, from_xip, upto_snapshot, from_snapshot, .. } = step;
-        let rows = postgres::query(
-            &client,
-            &self.differences,
-            &[from_xmax, upto_xmax, from_xip, upto_snapshot, from_snapshot, &after, &limit],
-        )
-        .await?;
+        let rows =
+            postgres::query(&client, &self.differences, &[from_xmax, upto_xmax, from_xip, upto_snapshot, from_snapshot, &after, &limit])
+                .await?;
         rows.iter().map(|row| Ok((row.get(0), (self.event)(row)?))).collect()
     }
 

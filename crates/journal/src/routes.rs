@@ -60,17 +60,14 @@ struct JournalPage {
 #[utoipa::path(get, path = "/v1/journal", tag = "journal", params(JournalQuery), responses((status = 200, body = JournalPage)))]
 async fn read_journal(State(journal): State<Arc<Journal>>, Query(query): Query<JournalQuery>) -> Answer<impl IntoResponse> {
     let limit = query.limit.get() as usize;
-    let items = match &query.stream {
-        Some(stream) => {
-            let version = query.after.as_deref().map_or(Ok(0), str::parse::<i64>).ok().filter(|version| *version >= 0);
-            let version = version.ok_or_else(|| Problem::field("after", "invalid_version", "must be a version of the stream, 0 or more"))?;
-            journal.stream_after(stream, version, limit).await
-        }
-        None => {
-            let position = query.after.as_deref().map_or(Ok(Position::default()), str::parse);
-            let position = position.map_err(|invalid| Problem::field("after", invalid.code, invalid.detail))?;
-            journal.after(position, limit).await
-        }
+    let items = if let Some(stream) = &query.stream {
+        let version = query.after.as_deref().map_or(Ok(0), str::parse::<i64>).ok().filter(|version| *version >= 0);
+        let version = version.ok_or_else(|| Problem::field("after", "invalid_version", "must be a version of the stream, 0 or more"))?;
+        journal.stream_after(stream, version, limit).await
+    } else {
+        let position = query.after.as_deref().map_or(Ok(Position::default()), str::parse);
+        let position = position.map_err(|invalid| Problem::field("after", invalid.code, invalid.detail))?;
+        journal.after(position, limit).await
     };
     let items = items.map_err(|error| Failure::of(&error))?;
     let full = items.len() == limit;

@@ -96,7 +96,7 @@ impl Answer {
     }
 
     /// Itself, when the status is the one expected; else panics and shows the answer.
-    #[must_use]
+    #[expect(clippy::return_self_not_must_use, reason = "often the status is all that matters")]
     pub fn expect(self, status: u16) -> Self {
         assert_eq!(self.status, status, "{}", self.text());
         self

@@ -3,7 +3,6 @@
 //! It must know no database, no event and no service: a route of a service reads with these extractors, calls one function of its
 //! own, and answers with these types. [`shell`] puts the outer layers around the routes.
 
-
 pub mod body;
 pub mod conditional;
 pub mod csv_answer;

@@ -78,10 +78,11 @@ pub(crate) async fn changes(services: &Services, standstill: Duration) -> Result
     }
 }
 
-/// Waits until every consumer has come as far as its producer was at the beginning, but no longer than `patience`.
-pub(crate) async fn everybody(services: &Services, patience: Duration) -> Result<(), NoAnswer> {
+/// Waits until every consumer has come as far as its producer was at the beginning, but no longer than `patience`; false when
+/// there was nothing to wait for.
+pub(crate) async fn everybody(services: &Services, patience: Duration) -> Result<bool, NoAnswer> {
     let Services { product, stock, notification, analytics } = services;
-    let begun = Instant::now();
+    let (begun, mut waited) = (Instant::now(), false);
     let (products, changes) = futures::try_join!(account(product, PRODUCTS), account(stock, VERSIONS))?;
     loop {
         let known = futures::future::try_join_all([stock, notification, analytics].map(|consumer| account(consumer, PRODUCTS)));
@@ -90,8 +91,9 @@ pub(crate) async fn everybody(services: &Services, patience: Duration) -> Result
         let late = known.iter().any(|account| account.version < products.version)
             || applied.iter().any(|account| account.version < changes.version);
         if !late || begun.elapsed() > patience {
-            return Ok(());
+            return Ok(waited);
         }
+        waited = true;
         sleep(ASK_AGAIN).await;
     }
 }

@@ -79,7 +79,10 @@ impl Catalog {
     }
 
     /// Looks up all of `products`; who is missing in the answer does not exist.
-    pub async fn find_all<'a>(&self, products: impl IntoIterator<Item = &'a ProductRef>) -> Result<HashMap<ProductRef, Known>, CatalogError> {
+    pub async fn find_all<'a>(
+        &self,
+        products: impl IntoIterator<Item = &'a ProductRef>,
+    ) -> Result<HashMap<ProductRef, Known>, CatalogError> {
         let mut found = HashMap::new();
         let mut missing: Vec<&ProductRef> = Vec::new();
         for product in products {

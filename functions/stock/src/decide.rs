@@ -96,13 +96,7 @@ fn judge(order: &Order, levels: &mut Levels, rows: &mut Vec<Row>, now: Time) -> 
 }
 
 /// Judges one line; what it changes is remembered in `undo`, if somebody may want it back.
-fn movement(
-    line: &Line,
-    levels: &mut Levels,
-    rows: &mut Vec<Row>,
-    now: Time,
-    undo: Option<&mut Vec<(StockStream, Standing)>>,
-) -> Judged {
+fn movement(line: &Line, levels: &mut Levels, rows: &mut Vec<Row>, now: Time, undo: Option<&mut Vec<(StockStream, Standing)>>) -> Judged {
     let stream = line.stream();
     // Every stream of the batch was locked before it came here; one that is not is a fault of ours, said without effect.
     let standing = levels.get_mut(&stream).ok_or_else(fault::Problem::internal)?;

@@ -233,11 +233,8 @@ async fn transact(client: &Connection, batch: &[Orders]) -> Result<Vec<Vec<Outco
     let outcomes = by_request(batch, decisions.outcomes);
 
     let write_rows = Columns::of(&levels, &decisions.rows);
-    let (written, answered, committed) = futures::join!(
-        write_rows.write(client, &write),
-        keys::write(client, &decisions.answers),
-        client.batch_execute("COMMIT"),
-    );
+    let (written, answered, committed) =
+        futures::join!(write_rows.write(client, &write), keys::write(client, &decisions.answers), client.batch_execute("COMMIT"),);
     // COMMIT of a failed transaction "succeeds" as a rollback: what stood before it decides.
     let written = written.and(answered);
     match (written, committed) {
@@ -266,10 +263,20 @@ fn by_request(batch: &[Orders], outcomes: Vec<Outcome>) -> Vec<Vec<Outcome>> {
     batch.iter().map(|orders| outcomes.by_ref().take(orders.0.len()).collect()).collect()
 }
 
+/// The levels that a batch leaves, column by column.
+#[derive(Default)]
+struct LevelColumns {
+    ids: Vec<i64>,
+    on_hand: Vec<i64>,
+    reserved: Vec<i64>,
+    versions: Vec<i64>,
+    recorded_at: Vec<jiff::Timestamp>,
+}
+
 /// What a batch writes, column by column, as UNNEST takes it.
 #[derive(Default)]
 struct Columns<'a> {
-    levels: (Vec<i64>, Vec<i64>, Vec<i64>, Vec<i64>, Vec<jiff::Timestamp>),
+    levels: LevelColumns,
     level_ids: Vec<i64>,
     versions: Vec<i64>,
     kinds: Vec<&'static str>,
@@ -290,11 +297,11 @@ impl<'a> Columns<'a> {
     fn of(levels: &Levels, rows: &'a [Row]) -> Self {
         let mut columns = Self::default();
         for standing in levels.values().filter(|standing| standing.touched) {
-            columns.levels.0.push(standing.id);
-            columns.levels.1.push(standing.level.on_hand);
-            columns.levels.2.push(standing.level.reserved);
-            columns.levels.3.push(standing.level.version);
-            columns.levels.4.push(standing.recorded_at.timestamp());
+            columns.levels.ids.push(standing.id);
+            columns.levels.on_hand.push(standing.level.on_hand);
+            columns.levels.reserved.push(standing.level.reserved);
+            columns.levels.versions.push(standing.level.version);
+            columns.levels.recorded_at.push(standing.recorded_at.timestamp());
         }
         for Row { level_id, product_version, change } in rows {
             columns.level_ids.push(*level_id);
@@ -316,7 +323,7 @@ impl<'a> Columns<'a> {
     }
 
     async fn write(&self, client: &Connection, statement: &tokio_postgres::Statement) -> Result<(), DatabaseError> {
-        let (ids, on_hand, reserved, versions, recorded) = &self.levels;
+        let LevelColumns { ids, on_hand, reserved, versions, recorded_at } = &self.levels;
         let written = client
             .execute(
                 statement,
@@ -325,7 +332,7 @@ impl<'a> Columns<'a> {
                     on_hand,
                     reserved,
                     versions,
-                    recorded,
+                    recorded_at,
                     &self.level_ids,
                     &self.versions,
                     &self.kinds,

@@ -92,7 +92,7 @@ struct Chores {
 
 impl Chores {
     fn new(database: Database, intake: Arc<Intake>) -> Self {
-        let (keys, repair) = (Every::new(Duration::from_secs(3600)), Every::new(Duration::from_secs(60)));
+        let (keys, repair) = (Every::new(Duration::from_hours(1)), Every::new(Duration::from_mins(1)));
         Self { database, intake, keys, repair }
     }
 }

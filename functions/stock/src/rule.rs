@@ -98,9 +98,7 @@ impl Refusal {
     /// The problem that a client reads.
     pub fn problem(&self) -> Problem {
         match *self {
-            Self::InsufficientStock { requested, available } => {
-                Problem::of(self).with("requested", requested).with("available", available)
-            }
+            Self::InsufficientStock { requested, available } => Problem::of(self).with("requested", requested).with("available", available),
             Self::ProductArchived | Self::LevelTooHigh => Problem::of(self),
         }
     }
@@ -151,10 +149,7 @@ mod tests {
     #[test]
     fn the_last_available_unit_sells_and_no_more() {
         assert_eq!(apply(TEN, Movement::Sale(units(6))), Ok(Level { on_hand: 4, version: 8, ..TEN }));
-        assert_eq!(
-            apply(TEN, Movement::Sale(units(7))),
-            Err(Refusal::InsufficientStock { requested: 7, available: 6 })
-        );
+        assert_eq!(apply(TEN, Movement::Sale(units(7))), Err(Refusal::InsufficientStock { requested: 7, available: 6 }));
     }
 
     #[test]
@@ -162,10 +157,7 @@ mod tests {
         let after = apply(TEN, Movement::Count(Count::new(3).expect("a count"))).expect("a count is never refused");
         assert_eq!(after.available(), -1);
         assert_eq!(apply(TEN, Movement::WriteOff(units(10))).map(|level| level.on_hand), Ok(0));
-        assert_eq!(
-            apply(TEN, Movement::WriteOff(units(11))),
-            Err(Refusal::InsufficientStock { requested: 11, available: 10 })
-        );
+        assert_eq!(apply(TEN, Movement::WriteOff(units(11))), Err(Refusal::InsufficientStock { requested: 11, available: 10 }));
     }
 
     #[test]

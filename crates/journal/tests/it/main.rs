@@ -1,5 +1,5 @@
 //! The journal and the fence against a real PostgreSQL: what is published, in which order, and what is applied of it, how often.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at the first surprise")]
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod fence;
 mod fixture;

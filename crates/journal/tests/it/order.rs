@@ -102,7 +102,8 @@ async fn writers_at_once_lose_nothing_and_keep_each_streams_order() {
                 let mut client = database.get().await.unwrap();
                 let transaction = client.transaction().await.unwrap();
                 transaction.query_one("SELECT pg_current_xact_id()::text", &[]).await.unwrap();
-                let next = "INSERT INTO head VALUES ($1, 1) ON CONFLICT (stream) DO UPDATE SET version = head.version + 1 RETURNING version";
+                let next =
+                    "INSERT INTO head VALUES ($1, 1) ON CONFLICT (stream) DO UPDATE SET version = head.version + 1 RETURNING version";
                 let version: i64 = transaction.query_one(next, &[&stream]).await.unwrap().get(0);
                 transaction.batch_execute(&row(&stream, version)).await.unwrap();
                 transaction.commit().await.unwrap();
@@ -114,7 +115,7 @@ async fn writers_at_once_lose_nothing_and_keep_each_streams_order() {
     let (mut position, mut events, mut done) = (Position::default(), Vec::new(), false);
     while !done {
         tokio::select! {
-            ended = &mut writers => { ended.into_iter().for_each(|writer| writer.unwrap()); done = true; }
+            ended = &mut writers => { assert!(ended.iter().all(Result::is_ok)); done = true; }
             () = tokio::task::yield_now() => {}
         }
         events.extend(read(&producer, &mut position).await);
@@ -128,4 +129,3 @@ async fn writers_at_once_lose_nothing_and_keep_each_streams_order() {
         *head = version;
     }
 }
-

@@ -42,11 +42,8 @@ impl Outlet for Moody {
 async fn an_outlet_that_fails_and_one_that_fails_after_taking_get_everything_and_it_is_applied_once() {
     let producer = producer().await;
     let consumer = consumer(Mode::Gapless).await;
-    let outlet = Arc::new(Moody {
-        inner: InProcess::new(Arc::clone(&consumer.intake) as _),
-        asked: AtomicUsize::new(0),
-        taken: Mutex::default(),
-    });
+    let outlet =
+        Arc::new(Moody { inner: InProcess::new(Arc::clone(&consumer.intake) as _), asked: AtomicUsize::new(0), taken: Mutex::default() });
     let stop = CancellationToken::new();
     let ticking = tokio::spawn(relay::tick(Arc::clone(&producer.journal), producer.epoch, stop.clone()));
     let relaying = tokio::spawn(relay::run(Arc::clone(&producer.journal), Arc::clone(&outlet) as _, producer.epoch, stop.clone()));
@@ -90,7 +87,7 @@ async fn more_than_a_page_arrives_in_order_and_a_new_relay_goes_on_where_the_las
         let outlet = Arc::new(InProcess::new(Arc::clone(&consumer.intake) as _));
         let ticking = tokio::spawn(relay::tick(Arc::clone(&producer.journal), producer.epoch, stop.clone()));
         let relaying = tokio::spawn(relay::run(Arc::clone(&producer.journal), outlet, producer.epoch, stop.clone()));
-        testkit::eventually("all versions arrive", Duration::from_secs(60), async || {
+        testkit::eventually("all versions arrive", Duration::from_mins(1), async || {
             (consumer.versions("a").await.len() as i64 == to).then_some(())
         })
         .await;

@@ -1,1 +1,10 @@
-//! Stories of the `gudang` command, told to the built program and to real servers.
+//! Stories of the `gudang` command, told to the built program over real servers.
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at the first surprise")]
+
+mod audit;
+mod commands;
+mod demo;
+mod import;
+mod said;
+mod shop;
+mod up;

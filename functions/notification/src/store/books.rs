@@ -78,5 +78,8 @@ const STRANGERS: Check = Check {
 };
 
 /// What Notification keeps.
-pub(crate) const KEEPER: Keeper =
-    Keeper { service: "notification", accounts: &[APPLIED_STOCK, APPLIED_PRODUCTS, ALERTS, PRODUCTS], checks: &[STATE, OPEN, EPISODES, JOURNAL, STRANGERS] };
+pub(crate) const KEEPER: Keeper = Keeper {
+    service: "notification",
+    accounts: &[APPLIED_STOCK, APPLIED_PRODUCTS, ALERTS, PRODUCTS],
+    checks: &[STATE, OPEN, EPISODES, JOURNAL, STRANGERS],
+};

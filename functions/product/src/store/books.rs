@@ -10,11 +10,8 @@ const PRODUCTS: Account = Account {
 };
 
 /// What consumers of product-events compare their fences with. Plan: one pass over `product`.
-const PRODUCT_VERSIONS: Account = Account {
-    name: APPLIED_PRODUCTS.name,
-    sums: &[],
-    sql: "SELECT id::text AS stream, version, '{}'::text[] AS sums FROM product",
-};
+const PRODUCT_VERSIONS: Account =
+    Account { name: APPLIED_PRODUCTS.name, sums: &[], sql: "SELECT id::text AS stream, version, '{}'::text[] AS sums FROM product" };
 
 /// Plan: one pass over `product_stock`.
 const STOCK: Account = Account {

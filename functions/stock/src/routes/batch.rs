@@ -69,12 +69,12 @@ pub(super) async fn record_batch(
 /// Reads each line by itself; what is wrong with one names it by its place.
 fn parse(batch: &BatchRequest) -> Vec<Result<Asked, Problem>> {
     let now = now();
-    let line = |(index, raw): (usize, &Box<RawValue>)| {
+    let line = |(index, raw): (usize, &RawValue)| {
         web::typing::parsed::<ChangeRequest>(raw.get())
             .and_then(|change| change.check(now))
             .map_err(|problem| problem.within(&format!("changes[{index}]")))
     };
-    batch.changes.iter().enumerate().map(line).collect()
+    batch.changes.iter().map(AsRef::as_ref).enumerate().map(line).collect()
 }
 
 /// One 422 for all lines that are invalid.

@@ -23,11 +23,7 @@ pub(super) struct ReadQuery {
 #[utoipa::path(get, path = "/v1/stock/{ref}", tag = "stock",
     params(("ref" = String, Path, description = "The product's id or SKU."), ReadQuery),
     responses((status = 200, body = ProductLevels), (status = 404)))]
-pub(super) async fn read(
-    State(service): State<Service>,
-    path: ProductPath,
-    Query(query): Query<ReadQuery>,
-) -> Answer<Json<ProductLevels>> {
+pub(super) async fn read(State(service): State<Service>, path: ProductPath, Query(query): Query<ReadQuery>) -> Answer<Json<ProductLevels>> {
     let product = path.named()?;
     let known = service.catalog.find(&product).await?.ok_or_else(|| catalog::not_found(&product))?;
     let levels = match query.as_of {
@@ -54,6 +50,7 @@ pub(super) struct ListQuery {
 pub(super) async fn list(State(service): State<Service>, Query(query): Query<ListQuery>) -> Answer<Json<Page<ProductLevels>>> {
     let after: Option<Sku> = query.cursor.map(|cursor| cursor.decode("stock")).transpose()?;
     let ListQuery { status, location, limit, .. } = query;
-    let rows = levels::list(&service.database, &Filter { status, location }, after.as_ref(), limit.rows()).await.map_err(StoreError::from)?;
+    let rows =
+        levels::list(&service.database, &Filter { status, location }, after.as_ref(), limit.rows()).await.map_err(StoreError::from)?;
     Ok(Json(Page::of(rows, limit, |last| Cursor::encode("stock", &last.sku))))
 }

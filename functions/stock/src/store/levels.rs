@@ -58,11 +58,11 @@ const AS_OF: &str = "SELECT p.product_id, p.sku, CASE WHEN p.archived THEN 0 ELS
 /// Walks products by the index on SKU from where the last page ended and sums each one's levels by (product_id, location).
 const LIST: &str = "SELECT p.product_id, p.sku, CASE WHEN p.archived THEN 0 ELSE p.min_stock END, s.locations, s.on_hand, s.reserved, s.versions \
      FROM product p CROSS JOIN LATERAL ( \
-       SELECT array_agg(l.location ORDER BY l.location) AS locations, array_agg(l.on_hand ORDER BY l.location) AS on_hand, \
-         array_agg(l.reserved ORDER BY l.location) AS reserved, array_agg(l.version ORDER BY l.location) AS versions, \
+       SELECT coalesce(array_agg(l.location ORDER BY l.location), '{}') AS locations, coalesce(array_agg(l.on_hand ORDER BY l.location), '{}') AS on_hand, \
+         coalesce(array_agg(l.reserved ORDER BY l.location), '{}') AS reserved, coalesce(array_agg(l.version ORDER BY l.location), '{}') AS versions, \
          coalesce(sum(l.on_hand - l.reserved), 0) AS available \
        FROM level l WHERE l.product_id = p.product_id AND l.version > 0 AND ($3::text IS NULL OR l.location = $3)) s \
-     WHERE ($1::text IS NULL OR p.sku > $1) AND ($3::text IS NULL OR s.locations IS NOT NULL) \
+     WHERE ($1::text IS NULL OR p.sku > $1) AND ($3::text IS NULL OR s.locations <> '{}') \
        AND ($4::text IS NULL OR $4 = CASE WHEN s.available <= 0 THEN 'out' \
          WHEN s.available < CASE WHEN p.archived THEN 0 ELSE p.min_stock END THEN 'low' ELSE 'ok' END) \
      ORDER BY p.sku LIMIT $2";
@@ -123,11 +123,10 @@ pub async fn list(database: &Database, filter: &Filter, after: Option<&Sku>, row
     let (after, location) = (after.map(Sku::as_str), filter.location.as_ref().map(Location::as_str));
     let rows = postgres::query(&client, LIST, &[&after, &rows, &location, &status]).await?;
     let product = |row: &tokio_postgres::Row| {
-        let locations: Option<Vec<&str>> = row.get(3);
-        let (on_hand, reserved, versions): (Option<Vec<i64>>, Option<Vec<i64>>, Option<Vec<i64>>) = (row.get(4), row.get(5), row.get(6));
-        let numbers = on_hand.into_iter().flatten().zip(reserved.into_iter().flatten()).zip(versions.into_iter().flatten());
-        let levels = locations.into_iter().flatten().zip(numbers);
-        let levels = levels.map(|(location, ((on_hand, reserved), version))| level(location, on_hand, reserved, version)).collect();
+        let numbers = |column: usize| row.get::<_, Vec<i64>>(column).into_iter();
+        let locations: Vec<&str> = row.get(3);
+        let levels = locations.into_iter().zip(numbers(4)).zip(numbers(5).zip(numbers(6)));
+        let levels = levels.map(|((location, on_hand), (reserved, version))| level(location, on_hand, reserved, version)).collect();
         summed(ProductId(row.get(0)), Sku::trusted(row.get(1)), row.get(2), levels)
     };
     Ok(rows.iter().map(product).collect())

@@ -83,12 +83,8 @@ pub async fn take(transaction: &Transaction<'_>, products: &[&Product]) -> Resul
     if taken.is_empty() {
         return Ok(());
     }
-    postgres::execute(
-        transaction,
-        KEEP_VERSION,
-        &[&ids, &versions, &names, &categories, &prices, &currencies, &min_stocks, &archived],
-    )
-    .await?;
+    postgres::execute(transaction, KEEP_VERSION, &[&ids, &versions, &names, &categories, &prices, &currencies, &min_stocks, &archived])
+        .await?;
     let taken: Vec<Uuid> = taken.iter().map(|row| row.get(0)).collect();
     if !postgres::query(transaction, LOCK_LEVELS, &[&taken]).await?.is_empty() {
         postgres::execute(transaction, PUT_IN_FORCE, &[&taken]).await?;

@@ -89,7 +89,8 @@ async fn queries_are_as_strict_as_bodies() {
 #[tokio::test]
 async fn skus_with_spaces_unicode_and_slashes_can_be_named_in_paths() {
     let stock = stock().await;
-    for (sku, path) in [("a b", "a%20b"), ("käse/ß", "k%C3%A4se%2F%C3%9F"), ("50%", "50%25"), (&*"é".repeat(64), &*"%C3%A9".repeat(64))] {
+    for (sku, path) in [("a b", "a%20b"), ("käse/ß", "k%C3%A4se%2F%C3%9F"), ("50%", "50%25"), (&*"é".repeat(64), &*"%C3%A9".repeat(64))]
+    {
         stock.with(sku, 4).await;
         let level = stock.http.get(&format!("/v1/stock/{path}")).await.expect(200).json();
         assert_eq!((&level["sku"], &level["on_hand"]), (&json!(sku), &json!(4)));

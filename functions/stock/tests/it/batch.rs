@@ -24,7 +24,10 @@ async fn the_same_product_twice_counts_as_the_sum() {
     assert_eq!(stock.level("A").await["version"], json!(1), "nothing was recorded");
     let judged = batch(&stock, "independent", &twice).await.expect(200).json();
     assert_eq!((&judged["accepted"], &judged["rejected"]), (&json!(1), &json!(1)));
-    assert_eq!((&judged["results"][0]["change"]["on_hand"], &judged["results"][1]["error"]["code"]), (&json!(4), &json!("insufficient_stock")));
+    assert_eq!(
+        (&judged["results"][0]["change"]["on_hand"], &judged["results"][1]["error"]["code"]),
+        (&json!(4), &json!("insufficient_stock"))
+    );
     stock.balances().await;
 }
 
@@ -43,7 +46,12 @@ async fn a_line_may_live_of_what_the_line_before_brought() {
 async fn an_invalid_line_is_refused_by_itself_or_takes_all_with_it_as_422() {
     let stock = stock().await;
     stock.with("A", 5).await;
-    let lines = [line("A", "SALE", 1), line("A", "SALE", 0), line("nobody", "SALE", 1), json!({"sku": "A", "type": "SALE", "quantity": 1, "qty": 1})];
+    let lines = [
+        line("A", "SALE", 1),
+        line("A", "SALE", 0),
+        line("nobody", "SALE", 1),
+        json!({"sku": "A", "type": "SALE", "quantity": 1, "qty": 1}),
+    ];
     let refused = batch(&stock, "atomic", &lines).await.expect(422).json();
     let fields: Vec<_> = refused["errors"].as_array().unwrap().iter().map(|error| error["field"].as_str().unwrap()).collect();
     assert_eq!(fields, ["changes[1].quantity", "changes[3].qty"]);

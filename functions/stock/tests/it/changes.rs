@@ -8,9 +8,11 @@ use crate::fixture::stock;
 async fn a_product_made_a_moment_ago_can_be_restocked_at_once_and_its_last_unit_sells() {
     let stock = stock().await;
     let product = stock.only_at_product("A 1");
-    let restocked = stock.post(&json!({"product_id": product.id, "type": "RESTOCK", "quantity": 2, "reference": "PO 7"})).await.expect(201).json();
+    let restocked =
+        stock.post(&json!({"product_id": product.id, "type": "RESTOCK", "quantity": 2, "reference": "PO 7"})).await.expect(201).json();
     assert_eq!((&restocked["sku"], &restocked["location"], &restocked["version"]), (&json!("A 1"), &json!("default"), &json!(1)));
-    let sale = json!({"sku": "A 1", "type": "SALE", "quantity": 2, "unit_price": "9.5", "occurred_at": "2026-01-01T12:00:00.1234567+02:00"});
+    let sale =
+        json!({"sku": "A 1", "type": "SALE", "quantity": 2, "unit_price": "9.5", "occurred_at": "2026-01-01T12:00:00.1234567+02:00"});
     let sold = stock.post(&sale).await.expect(201).json();
     assert_eq!((&sold["delta"], &sold["on_hand"], &sold["available"]), (&json!(-2), &json!(0), &json!(0)));
     assert_eq!((&sold["unit_price"], &sold["occurred_at"]), (&json!("9.50"), &json!("2026-01-01T10:00:00.123457Z")));
@@ -29,7 +31,11 @@ async fn every_kind_of_movement_does_what_its_name_says() {
         [("SALE", 3, -3, 7), ("RETURN", 1, 1, 8), ("WRITE_OFF", 8, -8, 0), ("COUNT", 5, 5, 5), ("COUNT", 5, 0, 5), ("COUNT", 0, -5, 0)]
     {
         let change = stock.change("A", kind, quantity).await.expect(201).json();
-        assert_eq!((&change["delta"], &change["on_hand"], &change["quantity"]), (&json!(delta), &json!(on_hand), &json!(quantity)), "{kind}");
+        assert_eq!(
+            (&change["delta"], &change["on_hand"], &change["quantity"]),
+            (&json!(delta), &json!(on_hand), &json!(quantity)),
+            "{kind}"
+        );
     }
     let refused = stock.change("A", "WRITE_OFF", 1).await.expect(409).json();
     assert_eq!(refused["available"], json!(0));

@@ -19,7 +19,12 @@ async fn good_rows_count_and_bad_ones_are_named_by_their_line() {
          nobody,SALE,1,\r\nA,SALE,6,last\r\n";
     let report = import(&stock, "text/csv", None, csv).await.expect(200).json();
     assert_eq!((&report["accepted"], &report["failed"]), (&json!(2), &json!(3)));
-    let told: Vec<_> = report["errors"].as_array().unwrap().iter().map(|error| (error["line"].as_u64().unwrap(), error["code"].as_str().unwrap())).collect();
+    let told: Vec<_> = report["errors"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|error| (error["line"].as_u64().unwrap(), error["code"].as_str().unwrap()))
+        .collect();
     assert_eq!(told, [(4, "invalid_type"), (5, "insufficient_stock"), (6, "product_not_found")]);
     let listed = stock.http.get("/v1/stock-changes?type=SALE").await.expect(200).json();
     assert_eq!(listed["items"][1]["reference"], "first, \"quoted\"\nand broken");
@@ -31,7 +36,8 @@ async fn an_import_sent_again_or_grown_records_only_what_is_new() {
     let stock = stock().await;
     stock.with("A", 5).await;
     let rows = |quantities: &[i64]| -> String {
-        quantities.iter().map(|quantity| format!("{}\n", json!({"sku": "A", "type": "SALE", "quantity": quantity}))).collect()
+        let line = |quantity: &i64| json!({"sku": "A", "type": "SALE", "quantity": quantity}).to_string();
+        quantities.iter().map(line).collect::<Vec<_>>().join("\n")
     };
     let first = import(&stock, "application/x-ndjson", Some("f"), rows(&[3, 4])).await.expect(200).json();
     assert_eq!((&first["accepted"], &first["failed"]), (&json!(1), &json!(1)));

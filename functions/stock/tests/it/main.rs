@@ -1,5 +1,5 @@
 //! Stock against a real PostgreSQL, over real HTTP: what the contract promises of changes, levels, batches, imports and thresholds.
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test stops at the first surprise")]
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod bad_input;
 mod batch;

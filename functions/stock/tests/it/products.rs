@@ -31,7 +31,11 @@ async fn a_threshold_that_changes_is_told_to_streams_that_moved_and_only_to_them
     let events = stream(&stock, &product).await;
     let told: Vec<_> = events.iter().map(|event| (event["type"].as_str().unwrap(), event["data"]["min_stock"].as_i64().unwrap())).collect();
     assert_eq!(told, [("gudang.stock.changed.v1", 20), ("gudang.stock.threshold-changed.v1", 5), ("gudang.stock.changed.v1", 5)]);
-    assert_eq!((&events[0]["data"]["name"], &events[2]["data"]["name"]), (&json!("A by name"), &json!("a new name")), "as Stock knew it then");
+    assert_eq!(
+        (&events[0]["data"]["name"], &events[2]["data"]["name"]),
+        (&json!("A by name"), &json!("a new name")),
+        "as Stock knew it then"
+    );
     assert_eq!((&events[1]["sequence"], &events[2]["sequence"]), (&json!("2"), &json!("3")));
     stock.balances().await;
 }

@@ -42,10 +42,17 @@ async fn movements_are_listed_newest_first_with_every_filter() {
     let stock = stock().await;
     stock.with("A", 10).await;
     stock.with("B", 10).await;
-    for (sku, reference, at) in [("A", "o-1", "2026-01-01T00:00:00Z"), ("B", "o-1", "2026-01-02T00:00:00Z"), ("A", "o-2", "2026-01-03T00:00:00Z")] {
-        stock.post(&json!({"sku": sku, "type": "SALE", "quantity": 1, "reference": reference, "occurred_at": at, "location": "default"})).await.expect(201);
+    for (sku, reference, at) in
+        [("A", "o-1", "2026-01-01T00:00:00Z"), ("B", "o-1", "2026-01-02T00:00:00Z"), ("A", "o-2", "2026-01-03T00:00:00Z")]
+    {
+        stock
+            .post(&json!({"sku": sku, "type": "SALE", "quantity": 1, "reference": reference, "occurred_at": at, "location": "default"}))
+            .await
+            .expect(201);
     }
-    let count = async |query: &str| stock.http.get(&format!("/v1/stock-changes?{query}")).await.expect(200).json()["items"].as_array().unwrap().len();
+    let count = async |query: &str| {
+        stock.http.get(&format!("/v1/stock-changes?{query}")).await.expect(200).json()["items"].as_array().unwrap().len()
+    };
     assert_eq!(count("").await, 5);
     assert_eq!(count("product=A").await, 3);
     assert_eq!(count("type=SALE&product=A").await, 2);
@@ -69,7 +76,10 @@ async fn stock_as_it_was_follows_when_things_happened_not_when_they_were_recorde
     stock.post(&movement("RESTOCK", 10, 5)).await.expect(201);
     stock.post(&movement("SALE", 3, 2)).await.expect(201);
     let on_hand = async |day: u32| stock.http.get(&format!("/v1/stock/A?as_of={}", at(day))).await.expect(200).json();
-    assert_eq!((&on_hand(1).await["on_hand"], &on_hand(2).await["on_hand"], &on_hand(5).await["on_hand"]), (&json!(0), &json!(-3), &json!(7)));
+    assert_eq!(
+        (&on_hand(1).await["on_hand"], &on_hand(2).await["on_hand"], &on_hand(5).await["on_hand"]),
+        (&json!(0), &json!(-3), &json!(7))
+    );
     let then = on_hand(5).await;
     assert_eq!((&then["reserved"], &then["available"], &then["version"]), (&Value::Null, &Value::Null, &Value::Null));
 }
@@ -88,7 +98,12 @@ async fn the_books_name_what_was_tampered_with() {
     client.batch_execute("UPDATE level SET on_hand = 7").await.unwrap();
     let drifts = stock.http.get("/v1/books").await.expect(200).json()["drifts"].clone();
     assert!(drifts[0].as_str().unwrap().contains(sold["product_id"].as_str().unwrap()), "{drifts}");
-    client.batch_execute("UPDATE level SET on_hand = 6; UPDATE ledger SET delta = -5, on_hand = 5 WHERE version = 2; UPDATE level SET on_hand = 5").await.unwrap();
+    client
+        .batch_execute(
+            "UPDATE level SET on_hand = 6; UPDATE ledger SET delta = -5, on_hand = 5 WHERE version = 2; UPDATE level SET on_hand = 5",
+        )
+        .await
+        .unwrap();
     assert_eq!(stock.http.get("/v1/books").await.expect(200).json()["drifts"], json!([]), "a consistent lie is told by comparing services");
     client.batch_execute("DELETE FROM ledger WHERE version = 1").await.unwrap();
     let drifts = stock.http.get("/v1/books").await.expect(200).json()["drifts"].as_array().unwrap().len();

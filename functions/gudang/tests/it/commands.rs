@@ -1,0 +1,39 @@
+//! The command line where nothing runs: help, and messages that say what to do.
+
+use std::process::Command;
+
+use crate::said::{GUDANG, Said};
+
+fn nowhere(arguments: &[&str]) -> Said {
+    let mut command = Command::new(GUDANG);
+    for variable in ["PRODUCT_URL", "STOCK_URL", "NOTIFICATION_URL", "ANALYTICS_URL"] {
+        command.env(variable, "http://127.0.0.1:1");
+    }
+    Said::by(command.args(arguments))
+}
+
+#[test]
+fn a_command_that_finds_no_service_says_how_to_start_them() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("products.csv");
+    std::fs::write(&file, "sku,name,category\n").unwrap();
+    let file = file.to_str().unwrap();
+    for arguments in [&["report", "sales"][..], &["demo"], &["dead-letters", "list"], &["import", "products", file]] {
+        let said = nowhere(arguments).expect(1);
+        assert!(said.err.contains("does not answer at http://127.0.0.1:1") && said.err.contains("`gudang up`"), "{said:?}");
+    }
+}
+
+#[test]
+fn help_lists_every_command() {
+    let said = nowhere(&["--help"]).expect(0);
+    for command in ["up", "demo", "import", "report", "audit", "dead-letters"] {
+        assert!(said.out.contains(&format!("\n  {command} ")), "{command}: {}", said.out);
+    }
+}
+
+#[test]
+fn an_address_that_cannot_be_one_is_named() {
+    let said = Said::by(Command::new(GUDANG).args(["report", "sales"]).env("ANALYTICS_URL", "localhost:8085")).expect(2);
+    assert!(said.err.contains("ANALYTICS_URL"), "{said:?}");
+}
