@@ -79,6 +79,11 @@ tidy: ## Checks the house rules alone (part of `tests`)
 tests: ## Runs unit, integration and story tests, and tidy
 	cargo test --workspace $(LOCKED)
 
+.PHONY: bench
+bench: ## Measures the demo against PostgreSQL alone, on a release build (ARGS="--rounds 3")
+	@scripts/setup.sh run
+	cargo bench -p gudang --bench demo $(LOCKED) -- $(ARGS)
+
 .PHONY: docs
 docs: ## Builds the documentation; a warning is an error
 	RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps $(LOCKED)

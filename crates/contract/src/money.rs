@@ -138,11 +138,12 @@ impl<'de> Deserialize<'de> for Currency {
 }
 
 macro_rules! string_schema {
-    ($name:ident, $example:literal) => {
+    ($name:ident, $example:literal, $pattern:literal) => {
         impl utoipa::PartialSchema for $name {
             fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
                 utoipa::openapi::ObjectBuilder::new()
                     .schema_type(utoipa::openapi::schema::Type::String)
+                    .pattern(Some($pattern))
                     .examples([serde_json::json!($example)])
                     .into()
             }
@@ -150,9 +151,9 @@ macro_rules! string_schema {
         impl utoipa::ToSchema for $name {}
     };
 }
-string_schema!(Money, "2.55");
-string_schema!(Sum, "1024.50");
-string_schema!(Currency, "USD");
+string_schema!(Money, "2.55", r"^0*[0-9]{1,12}(\.[0-9]{1,4})?$");
+string_schema!(Sum, "1024.50", r"^-?[0-9]+\.[0-9]{2,}$");
+string_schema!(Currency, "USD", "^[A-Z]{3}$");
 
 #[cfg(test)]
 mod tests {

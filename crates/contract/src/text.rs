@@ -80,7 +80,7 @@ fn stock_keeping_unit(text: &str, max: usize) -> Result<(), Invalid> {
 }
 
 macro_rules! text {
-    ($(#[$doc:meta])* $name:ident, $max:literal, $check:path) => {
+    ($(#[$doc:meta])* $name:ident, $min:literal, $max:literal, $check:path) => {
         $(#[$doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Arc<str>);
@@ -135,6 +135,7 @@ macro_rules! text {
             fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
                 utoipa::openapi::ObjectBuilder::new()
                     .schema_type(utoipa::openapi::schema::Type::String)
+                    .min_length(Some($min))
                     .max_length(Some($max))
                     .into()
             }
@@ -146,31 +147,31 @@ macro_rules! text {
 
 text!(
     /// What the shop calls a product: 1-64 printable characters, spaces inside allowed, case-sensitive, unique.
-    Sku, 64, stock_keeping_unit
+    Sku, 1, 64, stock_keeping_unit
 );
 text!(
     /// A product's name, 1-200 characters.
-    Name, 200, plain
+    Name, 1, 200, plain
 );
 text!(
     /// A product's category, 1-100 characters.
-    Category, 100, plain
+    Category, 1, 100, plain
 );
 text!(
     /// A product's description, up to 4,000 characters; may be empty.
-    Description, 4000, described
+    Description, 0, 4000, described
 );
 text!(
     /// Where units lie: 1-64 printable characters.
-    Location, 64, placed
+    Location, 1, 64, placed
 );
 text!(
     /// Why a movement was made, 1-128 characters.
-    Reason, 128, plain
+    Reason, 1, 128, plain
 );
 text!(
     /// The shop's own number for what was done (an invoice, an order), 1-128 characters.
-    Reference, 128, plain
+    Reference, 1, 128, plain
 );
 
 impl Default for Location {

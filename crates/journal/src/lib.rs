@@ -9,6 +9,7 @@ pub mod append;
 pub mod books;
 mod fence;
 mod intake;
+pub mod keyed;
 pub mod lease;
 pub mod letters;
 mod position;

@@ -4,9 +4,12 @@
 //! difference of two snapshots does neither (PgQ's way): each committed transaction is in exactly one difference, and one that waited
 //! for a row lock has higher ids than the one it waited for, so ordering by id keeps each stream's order. It knows no outlet.
 
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
 use contract::Event;
 use postgres::{Database, DatabaseError};
-use tokio::sync::{Notify, watch};
+use tokio::sync::{Notify, OnceCell, watch};
 use tokio_postgres::Row;
 
 use crate::Position;
@@ -47,8 +50,10 @@ const THIN: &str = "DELETE FROM journal_tick t WHERE made_at < clock_timestamp()
      AND tick < (SELECT max(tick) FROM journal_tick) \
      AND NOT EXISTS (SELECT FROM journal_cursor c WHERE c.tick = t.tick OR c.upto = t.tick)";
 
-/// Ticks that one step of a relay spans at most.
+/// Ticks that one step of a relay spans at most, where it is far behind.
 const TICKS_A_STEP: i64 = 8;
+/// Pages kept in memory. Relays of one journal read the same ones at about the same time.
+const PAGES_KEPT: usize = 4;
 
 /// A service's journal, open for reading. Writers tell it of their commits by [`Journal::wake`].
 #[derive(Debug)]
@@ -60,7 +65,13 @@ pub struct Journal {
     event: fn(&Row) -> Result<Event, DatabaseError>,
     woken: Notify,
     ticked: watch::Sender<i64>,
+    pages: Mutex<VecDeque<(PageName, Arc<OnceCell<Page>>)>>,
 }
+
+/// A page by the step's ticks and the row that it begins behind.
+type PageName = (i64, i64, i64);
+/// Rows with their events, by id.
+pub(crate) type Page = Arc<Vec<(i64, Event)>>;
 
 /// What stands between two ticks.
 pub(crate) struct Step {
@@ -78,21 +89,30 @@ impl Journal {
     pub fn new(database: Database, table: Table) -> Self {
         // The bounds are parameters: computed in a join, the planner would drop them and read the whole table. The inner query has a
         // fence (OFFSET 0), so that the plan is always the index on xid and never a walk along the primary key in hope of an early end.
-        let found = "(j.xid >= $1::text::xid8 AND j.xid < $2::text::xid8 OR j.xid = ANY ($3::text[]::xid8[])) \
-             AND pg_visible_in_snapshot(j.xid, $4::text::pg_snapshot) AND NOT pg_visible_in_snapshot(j.xid, $5::text::pg_snapshot)";
+        let since = "j.xid >= $1::text::xid8 AND j.xid < $2::text::xid8";
+        let then_open = "j.xid = ANY ($3::text[]::xid8[])";
+        let became_visible =
+            "pg_visible_in_snapshot(j.xid, $4::text::pg_snapshot) AND NOT pg_visible_in_snapshot(j.xid, $5::text::pg_snapshot)";
         let Table { from, columns, of_stream, event } = table;
         let relation = from.split_whitespace().next().unwrap_or(from);
         Self {
             database,
             differences: format!(
-                "SELECT {columns} FROM (SELECT * FROM {relation} j WHERE {found} AND j.id > $6 OFFSET 0) j{} ORDER BY j.id LIMIT $7",
+                "SELECT {columns} FROM (SELECT * FROM {relation} j WHERE ({since} OR {then_open}) AND {became_visible} \
+                   AND j.id > $6 OFFSET 0) j{} ORDER BY j.id LIMIT $7",
                 joined(from)
             ),
-            pending: format!("SELECT EXISTS (SELECT FROM {relation} j WHERE {found})"),
+            // Two questions, not one with OR: a question for any row at all is answered from an index only where its condition is one range
+            // (seen: 12 ms instead of 0.1 at 300,000 rows).
+            pending: format!(
+                "SELECT EXISTS (SELECT FROM {relation} j WHERE {since} AND {became_visible}) \
+                     OR EXISTS (SELECT FROM {relation} j WHERE {then_open} AND {became_visible})"
+            ),
             of_stream: format!("SELECT {columns} FROM {from} WHERE {of_stream} AND j.version > $2 ORDER BY j.version LIMIT $3"),
             event,
             woken: Notify::new(),
             ticked: watch::Sender::new(0),
+            pages: Mutex::default(),
         }
     }
 
@@ -157,9 +177,31 @@ impl Journal {
     }
 
     /// The step that a relay takes from `tick`; `upto` is where it had begun to go.
+    ///
+    /// A relay that keeps up goes tick by tick, one that is far behind goes to the next multiple of a few ticks: so relays of one journal
+    /// take the same steps and share their pages.
     pub(crate) async fn relay_step(&self, tick: i64, upto: i64) -> Result<Option<Step>, DatabaseError> {
-        let begun = (upto > tick).then_some(upto);
-        self.step(tick, begun, if begun.is_some() { i64::MAX } else { TICKS_A_STEP }).await
+        if upto > tick {
+            return self.step(tick, Some(upto), i64::MAX).await;
+        }
+        let far_behind = *self.ticked.borrow() - tick > TICKS_A_STEP;
+        self.step(tick, None, if far_behind { TICKS_A_STEP - tick.rem_euclid(TICKS_A_STEP) } else { 1 }).await
+    }
+
+    /// One page of a step, from memory if another relay has just read it.
+    pub(crate) async fn shared_page(&self, step: &Step, after: i64, limit: i64) -> Result<Page, DatabaseError> {
+        let name = (step.from, step.upto, after);
+        let cell = {
+            let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
+            let known = pages.iter().find(|(known, _)| *known == name).map(|(_, cell)| Arc::clone(cell));
+            known.unwrap_or_else(|| {
+                pages.truncate(PAGES_KEPT - 1);
+                let cell = Arc::new(OnceCell::new());
+                pages.push_front((name, Arc::clone(&cell)));
+                cell
+            })
+        };
+        cell.get_or_try_init(|| async { self.page(step, after, limit).await.map(Arc::new) }).await.cloned()
     }
 
     /// One page of a step: rows above `after`, by id.

@@ -165,10 +165,10 @@ async fn advance(journal: &Journal, outlet: &dyn Outlet, cursor: &mut Cursor, st
     // A thinned tick or a first page begins the step at its beginning; else go on where the last page ended.
     let mut after = if step.from == cursor.tick && step.upto == cursor.upto { cursor.id } else { 0 };
     loop {
-        let page = journal.page(&step, after, PAGE_ROWS).await?;
+        let page = journal.shared_page(&step, after, PAGE_ROWS).await?;
         let ends = (page.len() as i64) < PAGE_ROWS;
         let last = page.last().map(|(id, _)| *id);
-        let events: Vec<Event> = page.into_iter().map(|(_, event)| event).collect();
+        let events: Vec<Event> = page.iter().map(|(_, event)| event.clone()).collect();
         if !events.is_empty() {
             outlet.deliver(&events).await?;
             metrics::counter!("gudang_relay_events_total", "outlet" => outlet.name().to_owned()).increment(events.len() as u64);

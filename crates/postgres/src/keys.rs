@@ -155,6 +155,16 @@ pub async fn fill(tx: &Transaction<'_>, key: &Key, answer: &Answer) -> Result<()
     if updated == 1 { Ok(()) } else { Err(DatabaseError::Unanswered(key.0)) }
 }
 
+/// Makes ready what [`read`] and [`write()`] send, for who sends more right behind them without waiting.
+///
+/// A connection's first use of a statement asks the server to prepare it and waits: a COMMIT that is polled next would be sent before the statement
+/// itself, and the keys would be written by themselves, after it.
+pub async fn prepare(client: &impl GenericClient) -> Result<(), DatabaseError> {
+    client.prepare_cached(SELECT).await?;
+    client.prepare_cached(INSERT_MANY).await?;
+    Ok(())
+}
+
 /// Reads the answers stored with `keys` within 7 days; an unknown key is absent. Call it after taking the locks that the decision stands on.
 pub async fn read(tx: &impl GenericClient, keys: &[Key]) -> Result<HashMap<Key, (RequestHash, Answer)>, DatabaseError> {
     let keys = keys.iter().map(|key| key.0).collect::<Vec<_>>();
@@ -164,6 +174,7 @@ pub async fn read(tx: &impl GenericClient, keys: &[Key]) -> Result<HashMap<Key, 
 
 /// Stores answers in one statement, sorted by key.
 ///
+/// Sent in one round trip with a COMMIT behind it, it needs [`prepare`] before.
 /// A key that another transaction used this week surfaces as `SqlState::UNIQUE_VIOLATION`: roll back and run the batch again, its [`read`] now finds it.
 pub async fn write(tx: &impl GenericClient, rows: &[(Key, RequestHash, Answer)]) -> Result<(), DatabaseError> {
     let mut sorted = rows.iter().collect::<Vec<_>>();

@@ -13,9 +13,16 @@ use http_body_util::BodyExt;
 const DRAINED_BYTES: usize = 4 << 20;
 /// How long a client may pause within its body.
 const PAUSE: Duration = Duration::from_mins(1);
+/// How long a bounded body may take. Shorter than what a route may take: a slow client is told of its body, not that the service failed.
+const WHOLE: Duration = Duration::from_secs(25);
 
 /// Reads a whole body of at most `limit` bytes; more is 413.
-pub async fn body_bytes(mut body: Body, limit: usize) -> Result<Bytes, Problem> {
+pub async fn body_bytes(body: Body, limit: usize) -> Result<Bytes, Problem> {
+    let slow = |_| Problem::new(Kind::Malformed, "incomplete_body", format!("the body did not come within {} seconds", WHOLE.as_secs()));
+    tokio::time::timeout(WHOLE, collected(body, limit)).await.map_err(slow)?
+}
+
+async fn collected(mut body: Body, limit: usize) -> Result<Bytes, Problem> {
     let mut whole = Bytes::new();
     let mut parts = BytesMut::new();
     let mut read = 0;

@@ -3,9 +3,14 @@
 use fault::{FieldError, Problem};
 use serde_json::json;
 use utoipa::ToSchema;
-use utoipa::openapi::path::{Operation, PathItem};
-use utoipa::openapi::{Components, ContentBuilder, InfoBuilder, OpenApi, Ref, RefOr, ResponseBuilder, ServerBuilder};
+use utoipa::openapi::path::{Operation, Parameter, PathItem};
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{
+    Components, ContentBuilder, InfoBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Required, ResponseBuilder, Schema, ServerBuilder,
+};
 use utoipa_axum::router::UtoipaMethodRouter;
+
+use crate::params::IDEMPOTENCY_KEY;
 
 /// Marks an operation that may take as long as its body does.
 const UNHURRIED: &str = "x-no-time-limit";
@@ -40,6 +45,18 @@ fn add<T: ToSchema>(components: &mut Components) {
     components.schemas.entry(T::name().into_owned()).or_insert_with(T::schema);
 }
 
+/// Says of a parameter `Idempotency-Key` what every route means by it.
+fn describe_key(parameter: &mut RefOr<Parameter>) {
+    let RefOr::T(parameter) = parameter else { return };
+    if parameter.name != IDEMPOTENCY_KEY {
+        return;
+    }
+    parameter.description.get_or_insert_with(|| "Makes the request repeatable for 7 days.".to_owned());
+    parameter.required = Required::False;
+    let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255)).build();
+    parameter.schema = Some(RefOr::T(Schema::Object(text)));
+}
+
 /// The paths without a time limit.
 pub(crate) fn unhurried_paths(document: &mut OpenApi) -> Vec<String> {
     let marked = |operation: &mut Operation| operation.extensions.as_ref().is_some_and(|extensions| extensions.contains_key(UNHURRIED));
@@ -63,6 +80,7 @@ pub(crate) fn complete(document: &mut OpenApi, title: &str) {
         .build();
     for item in document.paths.paths.values_mut() {
         for operation in operations(item) {
+            operation.parameters.iter_mut().flatten().for_each(describe_key);
             operation.responses.responses.entry("default".to_owned()).or_insert_with(|| RefOr::T(problem.clone()));
         }
     }

@@ -1,11 +1,12 @@
-//! Reading maps and optional fields without losing what was sent: names that occur twice, and null where it differs from absence.
+//! Reading maps, words and optional fields as they were sent: names that occur twice, words that are no strings, and null where it differs
+//! from absence.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{DeserializeSeed, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Number, Value};
 
@@ -37,6 +38,14 @@ pub fn map<'de, D: Deserializer<'de>, V: Deserialize<'de>>(deserializer: D) -> R
 /// Tells null from absence, for merge patches: `None` absent, `Some(None)` null. `#[serde(default, deserialize_with = "web::strict::nullable")]`.
 pub fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(deserializer).map(Some)
+}
+
+/// Reads one of a type's words from a string, and from nothing else: `#[serde(deserialize_with = "web::strict::word")]`.
+///
+/// By itself a derived enum also takes `{"WORD": null}`, and `serde_json` calls a number in its place bad syntax.
+pub fn word<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    T::deserialize(text.into_deserializer())
 }
 
 fn twice<E: serde::de::Error>(name: &str) -> E {
@@ -140,5 +149,34 @@ impl<'de> Visitor<'de> for Any {
     }
     fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<Value, A::Error> {
         object(entries).map(Value::Object)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(rename_all = "UPPERCASE")]
+    enum Kind {
+        Sale,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Change {
+        #[serde(deserialize_with = "word")]
+        kind: Kind,
+    }
+
+    #[test]
+    fn a_word_is_a_string_and_nothing_else() {
+        assert_eq!(crate::typing::parsed(r#"{"kind": "S\u0041LE"}"#), Ok(Change { kind: Kind::Sale }));
+        for (value, code) in
+            [("1", "invalid_type"), ("null", "invalid_type"), (r#"{"SALE": null}"#, "invalid_type"), (r#""SOLD""#, "invalid")]
+        {
+            let refused = crate::typing::parsed::<Change>(&format!(r#"{{"kind": {value}}}"#)).unwrap_err();
+            let [error] = refused.errors.as_slice() else { panic!("{refused:?}") };
+            assert_eq!((refused.status, &*error.field, &*error.code), (422, "kind", code), "{value}");
+        }
     }
 }

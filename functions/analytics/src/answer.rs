@@ -21,7 +21,6 @@ pub(crate) struct BestSellers {
     /// As given; null when it was not.
     to: Option<String>,
     /// What they are ranked by.
-    #[schema(inline)]
     by: By,
     /// Best first.
     items: Vec<BestSeller>,
@@ -56,7 +55,6 @@ struct BestSeller {
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Sales {
     /// How long each is.
-    #[schema(inline)]
     interval: Interval,
     /// Of the revenues; null when sales in several currencies were added up, or when there were none.
     currency: Option<Currency>,

@@ -120,8 +120,9 @@ pub(crate) struct Notify {
 /// What is logged, to standard error.
 #[derive(Debug, Args)]
 pub(crate) struct Log {
-    /// What to log: a level (`error`, `warn`, `info`, `debug`), or more in the syntax of tracing's EnvFilter
-    #[arg(long, env, default_value = "warn")]
+    /// What to log: a level (`error`, `warn`, `info`, `debug`), or more in the syntax of tracing's EnvFilter; by default problems, and alerts as
+    /// the log channel tells them
+    #[arg(long, env, default_value = "warn,notification::channels::log=info")]
     pub(crate) rust_log: String,
     /// How log lines look
     #[arg(long, env, value_enum, default_value_t = LogFormat::Text)]

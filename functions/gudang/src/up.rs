@@ -9,10 +9,10 @@ use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use host::Function;
+use host::{BindError, Function};
 use notification::{ChannelsConfig, WebhookConfig, WebhookSecret};
 use postgres::Settings;
 use postgres::private::PrivateServer;
@@ -29,6 +29,8 @@ use stop::Stop;
 const NAMES: [&str; 4] = ["product", "stock", "notification", "analytics"];
 /// Connections of each service, in the same order. Together they stay well below the private server's 100.
 const POOLS: [usize; 4] = [8, 16, 8, 8];
+/// How long a port may still belong to a process that is ending.
+const PORT: Duration = Duration::from_secs(1);
 /// Between two looks at the private server.
 const LOOK: Duration = Duration::from_millis(500);
 /// Who leads a private database: always the same, so that a restart need not wait for a lease to run out.
@@ -91,13 +93,24 @@ fn start_log(log: &Log) {
 
 /// Opens the four ports.
 async fn bind(listen: &Listen) -> anyhow::Result<[TcpListener; 4]> {
-    let open = |name, port, variable| host::bind(name, SocketAddr::new(listen.listen, port), variable);
+    let open = |name, port, variable| bind_one(name, SocketAddr::new(listen.listen, port), variable);
     Ok([
         open("product", listen.product_port, "PRODUCT_PORT").await?,
         open("stock", listen.stock_port, "STOCK_PORT").await?,
         open("notification", listen.notification_port, "NOTIFICATION_PORT").await?,
         open("analytics", listen.analytics_port, "ANALYTICS_PORT").await?,
     ])
+}
+
+/// Opens one port. A process that was killed a moment ago may still hold it, so it is asked for again for a little while.
+async fn bind_one(name: &str, address: SocketAddr, variable: &str) -> Result<TcpListener, BindError> {
+    let patience = Instant::now() + PORT;
+    loop {
+        match host::bind(name, address, variable).await {
+            Err(BindError::Taken { .. }) if Instant::now() < patience => tokio::time::sleep(PORT / 20).await,
+            bound => return bound,
+        }
+    }
 }
 
 /// The URLs that were given, in the order of the services.

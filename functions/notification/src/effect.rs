@@ -17,7 +17,6 @@ use postgres::{DatabaseError, Transaction};
 use uuid::Uuid;
 
 use crate::rule::{Happening, Level};
-use crate::store;
 use crate::store::watch::{self, Watched};
 
 /// The effect of events, with whom it wakes.
@@ -91,7 +90,6 @@ impl Alerts {
         happened: &[Happened<'a>],
         watches: &mut HashMap<&'a str, Watched>,
     ) -> Result<(), DatabaseError> {
-        store::by_index(transaction).await?;
         let now = watch::now(transaction).await?;
         let closing = || happened.iter().filter(|event| matches!(event.what, Happening::Closed | Happening::ClosedBackInStock));
         let streams: Vec<&str> = closing().map(|event| event.stream).collect();

@@ -7,7 +7,6 @@ mod channels;
 mod config;
 mod delivery;
 mod effect;
-mod keyed;
 mod periodic;
 mod routes;
 mod rule;

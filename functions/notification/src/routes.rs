@@ -6,19 +6,18 @@ use axum::extract::State;
 use axum::response::Response;
 use contract::{Notification, NotificationKind, ProductRef, Time};
 use fault::{Kind, Problem};
-
 use journal::Journal;
-use postgres::Database;
+use journal::keyed::Step;
+use postgres::{Database, DatabaseError};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
-use web::{Answer, Cursor, Json, Limit, NoQuery, Page, Path, Query};
+use web::{Answer, Cursor, Failure, Json, Limit, NoQuery, Page, Path, Query};
 
 use crate::channels::{Channel, Message};
 use crate::delivery::Deliveries;
-use crate::keyed::{Step, failed};
 use crate::store::{self, Filter, step};
 use crate::view::NotificationDetail;
 
@@ -191,6 +190,12 @@ async fn seen_before(service: &Service, asked: &Step) -> Answer<Option<Response>
 /// What is no id names no notification.
 fn notification_id(text: &str) -> Result<Uuid, Problem> {
     Uuid::try_parse(text).map_err(|_| not_found())
+}
+
+/// Makes the answer for an error of the database.
+#[expect(clippy::needless_pass_by_value, reason = "it stands in `map_err`")]
+fn failed(error: DatabaseError) -> Failure {
+    Failure::of(&error)
 }
 
 fn not_found() -> Problem {

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use contract::{Delivery, DeliveryStatus, Location, MinStock, Name, Notification, NotificationKind, ProductId, ProductRef, Sku, Time};
 use deadpool_postgres::GenericClient;
 use jiff::Timestamp;
-use postgres::{DatabaseError, Transaction};
+use postgres::DatabaseError;
 use serde::Serialize;
 use tokio_postgres::Row;
 use utoipa::ToSchema;
@@ -41,16 +41,6 @@ const DELIVERIES: &str = "SELECT d.* FROM unnest($1::uuid[]) i (id) CROSS JOIN L
 
 /// Plan: one primary-key range.
 const ATTEMPTS: &str = "SELECT channel, at, error, http_status FROM delivery_attempt WHERE notification_id = $1 ORDER BY channel, number";
-
-/// These tables grow by thousands of rows between two looks of the autovacuum. A plan that was kept from when they were empty, or a
-/// hash join, would read them whole for each batch; what is to be updated is always found by a key, so each plan is made anew and by index.
-const BY_INDEX: &str = "SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'off', true), \
-     set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)";
-
-/// Has the rest of this transaction find its rows by index.
-pub(crate) async fn by_index(transaction: &Transaction<'_>) -> Result<(), DatabaseError> {
-    postgres::query_one(transaction, BY_INDEX, &[]).await.map(|_| ())
-}
 
 /// What a list is narrowed to.
 #[derive(Debug)]

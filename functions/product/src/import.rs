@@ -7,11 +7,12 @@ use std::collections::HashMap;
 
 use contract::{Product, Sku, Time};
 use fault::Problem;
+use journal::keyed;
 use postgres::keys::{self, Answer, Key, RequestHash};
 use postgres::{DatabaseError, Transaction};
 use web::import::Row;
 
-use crate::answer::{key_mismatch, problem_of};
+use crate::answer::problem_of;
 use crate::draft::ImportRow;
 use crate::rule::{self, Action, Changed, Refusal};
 use crate::service::{Shop, WriteError, fresh_id};
@@ -108,7 +109,7 @@ impl Shop {
             let answered = once.and_then(|(key, request)| known.get(&key).map(|(stored, answer)| (*stored == request, answer)));
             let verdict = match answered {
                 Some((true, answer)) => replay(answer),
-                Some((false, _)) => Verdict::Failed(key_mismatch()),
+                Some((false, _)) => Verdict::Failed(keyed::mismatch()),
                 None => {
                     let verdict = self.judge_row(&mut group, row);
                     if let (Some((key, request)), Some(status)) = (once, remembered(&verdict)) {

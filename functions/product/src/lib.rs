@@ -59,16 +59,11 @@ const MIGRATIONS: [Migration; 6] = [
     Migration { version: 10, name: "product", sql: include_str!("../migrations/V10__product.sql") },
 ];
 
-/// Brings the schema of Product's database up to date.
-pub async fn migrate(database: &Database) -> Result<(), DatabaseError> {
-    database.migrate(&MIGRATIONS).await
-}
-
 /// Makes Product, its database migrated.
 pub async fn function(config: Config) -> Result<Function, StartError> {
     let database = Database::new(&config.database)?;
-    migrate(&database).await?;
     database.check_durability().await?;
+    database.migrate(&MIGRATIONS).await?;
     let upstream = Arc::new(Peer::new(&config.stock_url)?);
     let journal = Arc::new(Journal::new(database.clone(), journal::append::table(Topic::ProductEvents)));
     // Levels are absolute: newer wins, and a missing version is nothing.

@@ -43,7 +43,7 @@ pub(crate) fn routes(shop: Shop) -> OpenApiRouter {
 
 /// Adds a product.
 #[utoipa::path(post, path = "/v1/products", tag = "products", request_body = NewProduct,
-    params(("Idempotency-Key" = Option<String>, Header, description = "makes the write repeatable")),
+    params(("Idempotency-Key" = Option<String>, Header)),
     responses((status = 201, body = Product, headers(("Location" = String), ("ETag" = String))), (status = 409, description = "`sku_taken`")))]
 async fn create_product(State(shop): State<Shop>, _: NoQuery, uri: Uri, key: IdempotencyKey, new: JsonBytes<NewProduct>) -> Answer<Reply> {
     let once = once(key, &Method::POST, &uri, &new.raw);
@@ -118,7 +118,7 @@ async fn list_products(State(shop): State<Shop>, Query(query): Filtered) -> Answ
 #[utoipa::path(patch, path = "/v1/products/{ref}", tag = "products",
     request_body(content((Patch = "application/merge-patch+json"), (Patch = "application/json"))),
     params(("ref" = String, Path, description = "id or SKU"), ("If-Match" = Option<String>, Header, description = "`*` or the version"),
-        ("Idempotency-Key" = Option<String>, Header, description = "makes the write repeatable")),
+        ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, body = Product, headers(("ETag" = String))), (status = 404, description = "`product_not_found`"),
         (status = 409, description = "`product_archived`"), (status = 412, description = "`precondition_failed`")))]
 async fn patch_product(
@@ -137,7 +137,7 @@ async fn patch_product(
 /// Archives a product: its history stays, and its SKU stays taken.
 #[utoipa::path(delete, path = "/v1/products/{ref}", tag = "products",
     params(("ref" = String, Path, description = "id or SKU"), ("If-Match" = Option<String>, Header, description = "`*` or the version"),
-        ("Idempotency-Key" = Option<String>, Header, description = "makes the write repeatable")),
+        ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 204, description = "archived, now or before"), (status = 404, description = "`product_not_found`")))]
 async fn archive_product(
     State(shop): State<Shop>,
@@ -154,7 +154,7 @@ async fn archive_product(
 /// Brings an archived product back; an active one stays as it is.
 #[utoipa::path(post, path = "/v1/products/{ref}/restore", tag = "products",
     params(("ref" = String, Path, description = "id or SKU"), ("If-Match" = Option<String>, Header, description = "`*` or the version"),
-        ("Idempotency-Key" = Option<String>, Header, description = "makes the write repeatable")),
+        ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, body = Product, headers(("ETag" = String))), (status = 404, description = "`product_not_found`")))]
 async fn restore_product(
     State(shop): State<Shop>,

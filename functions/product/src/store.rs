@@ -37,7 +37,7 @@ macro_rules! stock_sums {
 
 /// Products with their stock.
 macro_rules! with_stock {
-    ($from:literal, $tail:literal) => {
+    ($from:expr, $tail:literal) => {
         concat!(
             "SELECT ",
             product_columns!(),
@@ -59,32 +59,23 @@ const BY_SKU: &str = with_stock!("product", " WHERE p.sku = $1");
 /// The stock alone. Plan: one scan of the product's few rows in the primary key of `product_stock`.
 const STOCK_OF: &str = concat!("SELECT ", stock_sums!(), " WHERE product_id = $1");
 
-// Lists. Each picks its page first and only then sums the stock of what it shows. The cursor is a row comparison, so that each is one range
-// of its index: `product_oldest`, `product_archived_oldest`, or `product_category_oldest`.
-const ACTIVE: &str = with_stock!(
-    "(SELECT * FROM product WHERE (created_at, id) > ($1, $2) AND NOT archived ORDER BY created_at, id LIMIT $3)",
-    " ORDER BY p.created_at, p.id"
-);
-const ARCHIVED: &str = with_stock!(
-    "(SELECT * FROM product WHERE (created_at, id) > ($1, $2) AND archived ORDER BY created_at, id LIMIT $3)",
-    " ORDER BY p.created_at, p.id"
-);
-const ALL: &str = with_stock!(
-    "(SELECT * FROM product WHERE (created_at, id) > ($1, $2) ORDER BY created_at, id LIMIT $3)",
-    " ORDER BY p.created_at, p.id"
-);
-const ACTIVE_OF_CATEGORY: &str = with_stock!(
-    "(SELECT * FROM product WHERE (created_at, id) > ($1, $2) AND category = $4 AND NOT archived ORDER BY created_at, id LIMIT $3)",
-    " ORDER BY p.created_at, p.id"
-);
-const ARCHIVED_OF_CATEGORY: &str = with_stock!(
-    "(SELECT * FROM product WHERE (created_at, id) > ($1, $2) AND category = $4 AND archived ORDER BY created_at, id LIMIT $3)",
-    " ORDER BY p.created_at, p.id"
-);
-const ALL_OF_CATEGORY: &str = with_stock!(
-    "(SELECT * FROM product WHERE (created_at, id) > ($1, $2) AND category = $4 ORDER BY created_at, id LIMIT $3)",
-    " ORDER BY p.created_at, p.id"
-);
+/// Lists. Each picks its page first and only then sums the stock of what it shows. The cursor is a row comparison, so that each is one range
+/// of its index: `product_oldest`, `product_archived_oldest`, or `product_category_oldest`.
+macro_rules! page {
+    ($filter:literal) => {
+        with_stock!(
+            concat!("(SELECT * FROM product WHERE (created_at, id) > ($1, $2)", $filter, " ORDER BY created_at, id LIMIT $3)"),
+            " ORDER BY p.created_at, p.id"
+        )
+    };
+}
+
+const ACTIVE: &str = page!(" AND NOT archived");
+const ARCHIVED: &str = page!(" AND archived");
+const ALL: &str = page!("");
+const ACTIVE_OF_CATEGORY: &str = page!(" AND category = $4 AND NOT archived");
+const ARCHIVED_OF_CATEGORY: &str = page!(" AND category = $4 AND archived");
+const ALL_OF_CATEGORY: &str = page!(" AND category = $4");
 
 /// A product as it is shown, and the sum of its locations' versions.
 #[derive(Debug, Clone)]

@@ -204,7 +204,8 @@ impl Commit<Orders, Written> for Arc<Ledger> {
     }
 }
 
-/// One transaction. The futures of a round trip are polled together, in order, which pipelines them.
+/// One transaction. The futures of a round trip are polled together, in order, which pipelines them. So every statement must have been prepared
+/// before: one that first asks for that would be overtaken by those behind it, the last of which is COMMIT.
 async fn transact(client: &Connection, batch: &[Orders]) -> Result<Vec<Vec<Outcome>>, Failed> {
     let orders: Vec<Order> = batch.iter().flat_map(|orders| orders.0.iter().cloned()).collect();
     let (products, locations) = streams(&orders);
@@ -214,6 +215,7 @@ async fn transact(client: &Connection, batch: &[Orders]) -> Result<Vec<Vec<Outco
     let lock = client.prepare_cached(LOCK_LEVELS).await?;
     let now = client.prepare_cached(NOW).await?;
     let write = client.prepare_cached(WRITE).await?;
+    keys::prepare(client).await?;
 
     let streams: [&(dyn ToSql + Sync); 2] = [&products, &locations];
     let (begun, made, locked, stored, now) = futures::join!(

@@ -37,7 +37,7 @@ pub struct ChangeRequest {
     /// Whose stock, by SKU.
     pub sku: Option<Sku>,
     /// What happened.
-    #[serde(rename = "type")]
+    #[serde(rename = "type", deserialize_with = "web::strict::word")]
     pub kind: RecordedType,
     /// Units: 1 to 1,000,000,000; for a COUNT what was counted, 0 allowed.
     pub quantity: Count,

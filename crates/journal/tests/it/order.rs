@@ -1,5 +1,7 @@
 //! The two histories on which naive readers fail, each with the naive reader as its control.
 
+use std::time::Duration;
+
 use contract::Event;
 use journal::Position;
 
@@ -68,7 +70,11 @@ async fn a_transaction_that_took_its_id_before_it_waited_keeps_its_place_and_a_r
     early.commit().await.unwrap();
 
     assert_eq!(named(&read(&producer, &mut position).await), [("a", 1), ("a", 2)]);
-    let naive = read_by_xmin(&producer, &mut by_xmin).await;
+    // Transactions of other tests in this cluster hold the naive reader up, too.
+    let naive = testkit::eventually("the naive reader gives something", Duration::from_secs(20), async || {
+        Some(read_by_xmin(&producer, &mut by_xmin).await).filter(|read| !read.is_empty())
+    })
+    .await;
     assert_eq!(naive, [("a".to_owned(), 2)], "the control: a reader by xmin gives the second version first");
     bystander.commit().await.unwrap();
     assert_eq!(named(&read(&producer, &mut position).await), []);
@@ -96,7 +102,7 @@ async fn writers_at_once_lose_nothing_and_keep_each_streams_order() {
     let writers = (0..6).map(|writer| {
         let database = producer.database.clone();
         tokio::spawn(async move {
-            for round in 0..60 {
+            for round in 0..30 {
                 // Streams are shared: each writer visits all of them, in another order.
                 let stream = stream(&format!("s{}", (round * (writer + 1) + writer) % 5));
                 let mut client = database.get().await.unwrap();
@@ -121,7 +127,7 @@ async fn writers_at_once_lose_nothing_and_keep_each_streams_order() {
         events.extend(read(&producer, &mut position).await);
     }
     events.extend(read(&producer, &mut position).await);
-    assert_eq!(events.len(), 360);
+    assert_eq!(events.len(), 180);
     let mut heads = std::collections::HashMap::new();
     for (stream, version) in named(&events) {
         let head = heads.entry(stream).or_insert(0);

@@ -3,6 +3,7 @@
 use crate::{Told, ask, post, refused};
 use axum::body::Body;
 use bytes::Bytes;
+use futures::StreamExt;
 use http::Request;
 
 const JSON: &str = "application/json";
@@ -137,6 +138,14 @@ async fn a_body_over_its_bound_is_413_and_one_at_its_bound_is_read() {
 async fn a_body_that_breaks_off_is_400() {
     let parts = [Ok(Bytes::from_static(b"{\"sku\"")), Err(std::io::Error::other("reset"))];
     let told = post("/v1/lines", JSON, Body::from_stream(futures::stream::iter(parts))).await;
+    assert_eq!(told.refusal(), refused(400, "incomplete_body", "", ""));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_body_that_does_not_come_is_400_before_the_route_is_out_of_time() {
+    let begun = Ok::<_, std::io::Error>(Bytes::from_static(b"{\"sku\""));
+    let stalled = futures::stream::once(std::future::ready(begun)).chain(futures::stream::pending());
+    let told = post("/v1/lines", JSON, Body::from_stream(stalled)).await;
     assert_eq!(told.refusal(), refused(400, "incomplete_body", "", ""));
 }
 

@@ -18,7 +18,7 @@ async fn an_unknown_repeated_or_wrong_parameter_is_422_and_named() {
         ("limit=99999999999999999999999", "limit", "out_of_range"),
         ("cursor=garbage", "cursor", "invalid_cursor"),
         ("cursor=", "cursor", "invalid_cursor"),
-        ("from=yesterday", "from", "invalid"),
+        ("from=yesterday", "from", "invalid_time"),
         ("category=%ff", "category", "invalid"),
         ("%ff=1", "%ff", "invalid"),
     ] {

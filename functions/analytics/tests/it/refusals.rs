@@ -48,6 +48,11 @@ async fn the_conventions_hold_for_reports_too() {
     assert_eq!(world.get("/readyz").await.status, StatusCode::OK);
     let document = world.get("/openapi.json").await.json();
     assert!(document["paths"]["/v1/reports/best-sellers"]["get"]["responses"]["200"]["content"]["text/csv"].is_object());
+    for (schema, property, shape) in [("BestSellers", "by", "By"), ("Sales", "interval", "Interval")] {
+        let property = &document["components"]["schemas"][schema]["properties"][property];
+        assert_eq!(property["$ref"], format!("#/components/schemas/{shape}"), "{property}");
+        assert_eq!(document["components"]["schemas"][shape]["type"], "string");
+    }
 }
 
 #[tokio::test]

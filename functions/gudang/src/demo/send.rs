@@ -24,7 +24,7 @@ const NDJSON: &str = "application/x-ndjson";
 pub(crate) enum SendError {
     /// A service went away, or does not take it at all.
     #[error("{0}; run the same command again, nothing is counted twice")]
-    NoAnswer(#[from] NoAnswer),
+    NoAnswer(NoAnswer),
     /// Rows were refused, which does not happen on an untouched shop.
     #[error(
         "{count} rows of {what} were refused; the first:\n{told}\nwas this stock changed by somebody else? A fresh data directory helps"
@@ -40,6 +40,13 @@ pub(crate) enum SendError {
     /// A row cannot be written as JSON.
     #[error("a row cannot be written")]
     Unwritable(#[from] serde_json::Error),
+}
+
+impl From<NoAnswer> for SendError {
+    /// Not as a source: the message says all of it already.
+    fn from(error: NoAnswer) -> Self {
+        Self::NoAnswer(error)
+    }
 }
 
 #[derive(Serialize)]

@@ -4,7 +4,10 @@
 mod audit;
 mod commands;
 mod demo;
+mod dice;
 mod import;
+mod kills;
 mod said;
 mod shop;
 mod up;
+mod whole_demo;

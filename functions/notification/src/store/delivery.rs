@@ -8,10 +8,10 @@ use postgres::{Database, DatabaseError};
 use tokio_postgres::Row;
 use uuid::Uuid;
 
-use super::{by_index, status_word};
+use super::status_word;
 
 /// Claims what is due and not in somebody's hands. Plan: `delivery_due` from its oldest entry to the limit; `now()` and not the clock,
-/// because a volatile bound could not be used by the index. Then one primary-key look-up each ([`super::by_index`]).
+/// because a volatile bound could not be used by the index. Then one primary-key look-up each.
 const CLAIM: &str = "WITH due AS ( \
          SELECT notification_id, channel FROM delivery \
          WHERE channel = $1 AND status = 'pending' AND next_attempt_at <= now() AND (leased_until IS NULL OR leased_until <= now()) \
@@ -20,8 +20,8 @@ const CLAIM: &str = "WITH due AS ( \
      FROM due WHERE d.notification_id = due.notification_id AND d.channel = due.channel \
      RETURNING d.notification_id, d.claim, d.step, now()";
 
-/// Plan: function scan, one primary-key look-up a result ([`super::by_index`]); locked in key order, as a redelivery locks. A claim that is not the newest any
-/// more (a redelivery came in between, or the lease ran out) adds its attempt and decides nothing.
+/// Plan: function scan, one primary-key look-up a result; locked in key order, as a redelivery locks. A claim that is not the newest any more (a
+/// redelivery came in between, or the lease ran out) adds its attempt and decides nothing.
 const RECORD: &str = "WITH result AS ( \
          SELECT * FROM unnest($1::uuid[], $2::text[], $3::bigint[], $4::text[], $5::float8[], $6::text[], $7::integer[], $8::timestamptz[]) \
              t (notification_id, channel, claim, status, wait_seconds, error, http_status, at)), \
@@ -71,7 +71,6 @@ pub(crate) struct Recorded {
 pub(crate) async fn claim(database: &Database, rooms: &[(&str, usize)], lease: Duration) -> Result<Vec<Vec<Claimed>>, DatabaseError> {
     let mut client = database.get().await?;
     let transaction = client.transaction().await?;
-    by_index(&transaction).await?;
     let mut claimed = Vec::with_capacity(rooms.len());
     for (channel, room) in rooms {
         let rows = postgres::query(&transaction, CLAIM, &[channel, &(*room as i64), &lease.as_secs_f64()]).await?;
@@ -86,7 +85,6 @@ pub(crate) async fn claim(database: &Database, rooms: &[(&str, usize)], lease: D
 pub(crate) async fn record(database: &Database, results: &[Recorded]) -> Result<(), DatabaseError> {
     let mut client = database.get().await?;
     let transaction = client.transaction().await?;
-    by_index(&transaction).await?;
     let ids: Vec<Uuid> = results.iter().map(|result| result.claimed.notification_id).collect();
     let channels: Vec<&str> = results.iter().map(|result| result.channel).collect();
     let claims: Vec<i64> = results.iter().map(|result| result.claimed.claim).collect();

@@ -48,7 +48,7 @@ const RAISE: &str = "INSERT INTO notification (id, stream, episode, kind, produc
 const DELIVER: &str = "INSERT INTO delivery (notification_id, channel, next_attempt_at) \
      SELECT n.id, c.channel, $3 FROM unnest($1::uuid[]) n (id) CROSS JOIN unnest($2::text[]) c (channel)";
 
-/// Plan: function scan, one primary-key look-up a notification ([`super::by_index`]).
+/// Plan: function scan, one primary-key look-up a notification.
 const RESOLVE: &str = "UPDATE notification n SET resolved_at = r.at FROM unnest($1::uuid[], $2::timestamptz[]) r (id, at) \
      WHERE n.id = r.id AND n.resolved_at IS NULL";
 

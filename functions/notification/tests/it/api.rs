@@ -154,6 +154,7 @@ async fn a_step_sent_again_with_its_key_is_replayed() {
         assert_eq!(again.headers["idempotent-replayed"], "true");
         let other = desk.send(Method::POST, "/v1/channels/log/test", Some(&path)).await;
         assert_eq!((other.status, &other.json["code"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!("idempotency_key_mismatch")));
+        assert_eq!(other.json["errors"][0]["field"], "Idempotency-Key");
     }
     assert_eq!(receiver.received().len(), 1, "the test was sent once");
 }

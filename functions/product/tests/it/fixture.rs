@@ -1,49 +1,14 @@
-//! One private server for all tests, a database and a Product of its own for each, and a client without a network.
-
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, Weak};
+//! For each test a database and a Product of its own, and a client without a network.
 
 use axum::body::Body;
 use contract::Currency;
 use host::Function;
 use http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
-use postgres::private::PrivateServer;
-use postgres::{Database, Settings};
 use product::Config;
 use serde_json::{Value, json};
-use tempfile::TempDir;
+use testkit::TestDatabase;
 use tower::ServiceExt;
-
-/// The server, and below it the directory, which goes when the last test lets go of it.
-struct Shared {
-    server: PrivateServer,
-    _directory: TempDir,
-}
-
-/// The database that the others are copies of.
-const TEMPLATE: &str = "template";
-
-static SHARED: Mutex<Weak<Shared>> = Mutex::new(Weak::new());
-static NEXT: AtomicU32 = AtomicU32::new(1);
-
-fn shared() -> Arc<Shared> {
-    let mut shared = SHARED.lock().unwrap();
-    shared.upgrade().unwrap_or_else(|| {
-        let directory = tempfile::tempdir().unwrap();
-        let server = PrivateServer::start(directory.path(), &[TEMPLATE]).unwrap();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let template = settings(server.url(TEMPLATE), 1);
-        runtime.block_on(async { product::migrate(&Database::new(&template).unwrap()).await.unwrap() });
-        let new = Arc::new(Shared { server, _directory: directory });
-        *shared = Arc::downgrade(&new);
-        new
-    })
-}
-
-fn settings(url: String, pool_size: usize) -> Settings {
-    Settings { url, pool_size, application_name: "it".to_owned() }
-}
 
 /// The rows of a file, one for each number below `count`.
 pub(crate) fn rows(count: usize, row: impl Fn(usize) -> String) -> String {
@@ -53,7 +18,6 @@ pub(crate) fn rows(count: usize, row: impl Fn(usize) -> String) -> String {
 /// A running Product.
 pub(crate) struct Shop {
     pub(crate) function: Function,
-    _shared: Arc<Shared>,
 }
 
 /// What came back.
@@ -99,16 +63,12 @@ impl Reply {
 
 impl Shop {
     pub(crate) async fn open() -> Self {
-        let shared = tokio::task::spawn_blocking(shared).await.unwrap();
-        let name = format!("product_{}", NEXT.fetch_add(1, Ordering::Relaxed));
-        let admin = Database::new(&settings(shared.server.url("postgres"), 1)).unwrap();
-        admin.get().await.unwrap().batch_execute(&format!("CREATE DATABASE {name} TEMPLATE {TEMPLATE}")).await.unwrap();
         let config = Config {
-            database: settings(shared.server.url(&name), 8),
+            database: TestDatabase::create().await.settings(),
             currency: Currency::parse("EUR").unwrap(),
             stock_url: "http://127.0.0.1:1".to_owned(),
         };
-        Self { function: product::function(config).await.unwrap(), _shared: shared }
+        Self { function: product::function(config).await.unwrap() }
     }
 
     pub(crate) async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: impl Into<Body>) -> Reply {

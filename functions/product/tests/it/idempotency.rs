@@ -71,7 +71,8 @@ async fn a_key_belongs_to_one_request() {
     for other in
         [create(&shop, "k", "Other").await, shop.send("DELETE", "/v1/products/mug", &[("idempotency-key", "k")], Body::empty()).await]
     {
-        assert_eq!(other.refused(422).0, "idempotency_key_mismatch");
+        let code = "idempotency_key_mismatch".to_owned();
+        assert_eq!(other.refused(422), (code.clone(), vec![("Idempotency-Key".to_owned(), code)]));
     }
     assert_eq!(shop.get("/v1/products/mug").await.json()["version"], 1);
 }

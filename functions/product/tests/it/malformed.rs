@@ -71,4 +71,9 @@ async fn the_service_says_how_it_is_and_what_it_takes() {
     assert_eq!(names, ["category", "status", "limit", "cursor"]);
     let patch = &document["paths"]["/v1/products/{ref}"]["patch"]["requestBody"]["content"];
     assert!(patch["application/merge-patch+json"].is_object() && patch["application/json"].is_object());
+    let sku = &document["components"]["schemas"]["Sku"];
+    assert_eq!((&sku["minLength"], &sku["maxLength"]), (&json!(1), &json!(64)));
+    let restore = document["paths"]["/v1/products/{ref}/restore"]["post"]["parameters"].as_array().unwrap();
+    let key = restore.iter().find(|parameter| parameter["name"] == "Idempotency-Key").unwrap();
+    assert_eq!((&key["schema"]["minLength"], &key["schema"]["maxLength"], &key["required"]), (&json!(1), &json!(255), &json!(false)));
 }

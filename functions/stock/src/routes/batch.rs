@@ -33,7 +33,7 @@ pub(super) enum Mode {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct BatchRequest {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "web::strict::word")]
     mode: Mode,
     /// 1 to 1,000 changes, judged in order: each sees what the one before left.
     #[schema(value_type = Vec<ChangeRequest>, min_items = 1, max_items = 1000)]
@@ -42,7 +42,7 @@ pub(super) struct BatchRequest {
 
 /// Records a batch.
 #[utoipa::path(post, path = "/v1/stock-changes/batch", tag = "stock changes", request_body = BatchRequest,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request repeatable for 7 days.")),
+    params(("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, body = BatchAnswer), (status = 409, description = "Atomic, and a line was refused: nothing was recorded.")))]
 pub(super) async fn record_batch(
     State(service): State<Service>,

@@ -19,7 +19,7 @@ use crate::store::movements::{self, Filter};
 ///
 /// Promises are checked, facts are recorded: a SALE is limited by what is available, a WRITE_OFF by what is on hand, a COUNT by nothing.
 #[utoipa::path(post, path = "/v1/stock-changes", tag = "stock changes", request_body = ChangeRequest,
-    params(("Idempotency-Key" = Option<String>, Header, description = "Makes the request repeatable for 7 days.")),
+    params(("Idempotency-Key" = Option<String>, Header)),
     responses((status = 201, body = Change), (status = 404), (status = 409)))]
 pub(super) async fn record(
     State(service): State<Service>,

@@ -6,13 +6,14 @@ use axum::body::Body;
 use axum::extract::State;
 use contract::ProductRef;
 use fault::Problem;
+use journal::keyed;
 use postgres::keys::{Key, RequestHash};
 use serde::Serialize;
 use utoipa::ToSchema;
 use web::import::{Columns, Format, Report, Row, Rows, typed};
 use web::{Answer, IdempotencyKey, Json, NoQuery};
 
-use super::{Service, mismatch, now, outcomes};
+use super::{Service, now, outcomes};
 use crate::catalog;
 use crate::lane::Pending;
 use crate::ledger::Written;
@@ -152,6 +153,6 @@ fn judged(outcome: Outcome) -> Result<(), Problem> {
             let body = answer.body.unwrap_or_default();
             Err(serde_json::from_slice(&body).unwrap_or_else(|_| Problem::internal()))
         }
-        Outcome::Mismatch => Err(mismatch()),
+        Outcome::Mismatch => Err(keyed::mismatch()),
     }
 }

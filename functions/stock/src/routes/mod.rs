@@ -8,13 +8,11 @@ mod stock;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use contract::Time;
 use fault::{Fault, Kind, Problem};
 use futures::future::BoxFuture;
-use http::{HeaderValue, StatusCode};
-use journal::{Intake, Journal};
-use postgres::keys::Answer;
+use journal::{Intake, Journal, keyed};
 use postgres::{Database, DatabaseError};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -80,31 +78,10 @@ fn now() -> Time {
 /// Renders what became of an order.
 fn render(outcome: Outcome) -> Result<Response, Failure> {
     match outcome {
-        Outcome::Decided(answer) => Ok(rendered(answer)),
-        Outcome::Replayed(answer) => {
-            let mut response = rendered(answer);
-            response.headers_mut().insert(web::params::IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
-            Ok(response)
-        }
-        Outcome::Mismatch => Err(mismatch().into()),
+        Outcome::Decided(answer) => Ok(keyed::render(answer, false)),
+        Outcome::Replayed(answer) => Ok(keyed::render(answer, true)),
+        Outcome::Mismatch => Err(keyed::mismatch().into()),
     }
-}
-
-/// The answer for a key that stands for another request.
-fn mismatch() -> Problem {
-    let detail = "this key was used for another request; choose a new one, or send the same request again";
-    Problem::new(Kind::Invalid, "idempotency_key_mismatch", detail)
-}
-
-fn rendered(answer: Answer) -> Response {
-    let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    let body = answer.body.unwrap_or_default();
-    let mut response = web::json::written(status, body).into_response();
-    if !status.is_success() {
-        let problem = HeaderValue::from_static("application/problem+json");
-        response.headers_mut().insert(http::header::CONTENT_TYPE, problem);
-    }
-    response
 }
 
 web::failures!(CatalogError, StoreError);

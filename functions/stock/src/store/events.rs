@@ -17,7 +17,7 @@ pub const TABLE: Table = Table {
               j.unit_price, j.reason, j.reference, j.occurred_at, j.recorded_at, v.name, v.category, v.price, v.currency, \
               CASE WHEN v.archived THEN 0 ELSE v.min_stock END, j.delta_reserved",
     of_stream: "j.level_id = (SELECT id FROM level WHERE product_id::text || '@' || location = $1 \
-                AND product_id = CASE WHEN $1 ~ '^[0-9a-f-]{36}@' THEN left($1, 36)::uuid END)",
+                AND product_id = CASE WHEN $1 ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}@' THEN left($1, 36)::uuid END)",
     event,
 };
 

@@ -32,6 +32,9 @@ async fn every_field_that_is_wrong_is_named() {
         (with("qty", json!(1)), "qty", "unknown_field"),
         (with("type", json!("STEAL")), "type", "invalid"),
         (with("type", json!("TRANSFER_IN")), "type", "invalid"),
+        (with("type", json!(1)), "type", "invalid_type"),
+        (with("type", Value::Null), "type", "invalid_type"),
+        (with("type", json!({"SALE": null})), "type", "invalid_type"),
         (with("unit_price", json!(2.5)), "unit_price", "invalid_type"),
         (with("unit_price", json!("2.55555")), "unit_price", "invalid_money"),
         (with("occurred_at", json!("yesterday")), "occurred_at", "invalid_time"),
@@ -79,10 +82,29 @@ async fn queries_are_as_strict_as_bodies() {
         ("/v1/journal?after=x", "after"),
         ("/v1/books?bucket=256", "bucket"),
         ("/v1/books?account=secret", "account"),
+        ("/v1/dead-letters?colour=red", "colour"),
+        ("/v1/dead-letters/none?colour=red", "colour"),
     ] {
         let refused = stock.http.get(path).await;
         assert_eq!(refused.status, 422, "{path}: {}", refused.text());
         assert_eq!(refused.json()["errors"][0]["field"], json!(field), "{path}");
+    }
+    for (path, key, status) in [("?colour=red", "k", 422), ("", &*"k".repeat(256), 422), ("", "k", 404)] {
+        let path = format!("/v1/dead-letters/none/retry{path}");
+        stock.http.send("POST", &path, &[("idempotency-key", key)], Vec::new()).await.expect(status);
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_no_stream_has_is_an_empty_journal() {
+    let stock = stock().await;
+    let product = stock.with("A", 5).await;
+    let id = product.id.to_string();
+    for stream in
+        ["nope", "a%00b", "", &format!("{id}@%00"), &id, &format!("{}@default", "f".repeat(36)), &format!("0-0-0-0{}@d", "-".repeat(29))]
+    {
+        let journal = stock.http.get(&format!("/v1/journal?stream={stream}")).await.expect(200).json();
+        assert_eq!(journal, json!({"items": [], "next_cursor": null}), "{stream}");
     }
 }
 

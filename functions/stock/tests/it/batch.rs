@@ -76,6 +76,18 @@ async fn a_batch_has_one_to_a_thousand_lines() {
 }
 
 #[tokio::test]
+async fn a_mode_that_is_none_is_named() {
+    let stock = stock().await;
+    for (mode, code) in
+        [(json!("some"), "invalid"), (json!(1), "invalid_type"), (json!(null), "invalid_type"), (json!({"atomic": null}), "invalid_type")]
+    {
+        let refused = stock.http.post("/v1/stock-changes/batch", &json!({"mode": mode, "changes": [line("A", "SALE", 1)]})).await;
+        let refused = refused.expect(422).json();
+        assert_eq!((&refused["errors"][0]["field"], &refused["errors"][0]["code"]), (&json!("mode"), &json!(code)), "{mode}");
+    }
+}
+
+#[tokio::test]
 async fn two_product_orders_in_opposite_order_do_not_deadlock() {
     let stock = stock().await;
     let other = stock.another().await;

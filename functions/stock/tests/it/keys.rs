@@ -27,7 +27,8 @@ async fn a_key_with_another_body_or_path_is_a_mismatch() {
     stock.with("A", 9).await;
     stock.http.post_keyed("/v1/stock-changes", "k", &json!({"sku": "A", "type": "SALE", "quantity": 1})).await.expect(201);
     let other = stock.http.post_keyed("/v1/stock-changes", "k", &json!({"sku": "A", "type": "SALE", "quantity": 2})).await;
-    assert_eq!(other.expect(422).json()["code"], "idempotency_key_mismatch");
+    let problem = other.expect(422).json();
+    assert_eq!((&problem["code"], &problem["errors"][0]["field"]), (&json!("idempotency_key_mismatch"), &json!("Idempotency-Key")));
     let batch = json!({"changes": [{"sku": "A", "type": "SALE", "quantity": 1}]});
     let other = stock.http.post_keyed("/v1/stock-changes/batch", "k", &batch).await;
     assert_eq!(other.expect(422).json()["code"], "idempotency_key_mismatch");
@@ -65,4 +66,19 @@ async fn nothing_is_stored_for_what_was_not_judged() {
         let refused = stock.http.post_keyed("/v1/stock-changes", bad, &sale).await.expect(422).json();
         assert_eq!(refused["errors"][0]["field"], "Idempotency-Key");
     }
+}
+
+#[tokio::test]
+async fn a_change_and_its_key_are_one_transaction_on_a_fresh_connection_too() {
+    let stock = stock().await;
+    stock.only_at_product("A");
+    let restock = json!({"sku": "A", "type": "RESTOCK", "quantity": 1});
+    // Each instance has connections of its own, whose first write prepares its statements.
+    for n in 0..4 {
+        let fresh = stock.another().await;
+        fresh.http.post_keyed("/v1/stock-changes", &format!("key {n}"), &restock).await.expect(201);
+    }
+    let apart = "SELECT count(*) FROM idempotency_key k WHERE NOT EXISTS (SELECT FROM ledger l WHERE l.xid::text = k.xmin::text)";
+    let apart: i64 = stock.function.database.get().await.unwrap().query_one(apart, &[]).await.unwrap().get(0);
+    assert_eq!(apart, 0, "keys were written by another transaction than their changes");
 }

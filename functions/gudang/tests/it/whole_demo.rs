@@ -1,0 +1,131 @@
+//! The whole demo, on the file that the project carries: every figure equals an independent recount, undisturbed and killed in its middle.
+//!
+//! The recount is Python and shares no code with the product. Nothing here knows what is in the file.
+
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use testkit::{Gudang, Service};
+
+use crate::dice::{self, Dice};
+use crate::said::{GUDANG, Said};
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/online-retail/online-retail-2010-12-to-2011-08.csv.gz");
+const RECOUNT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/recount/recount.py");
+/// For one demo by a debug build on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(5);
+/// What the summary promises, in the order of the alphabet.
+const FIELDS: [&str; 6] = ["alerts", "best_sellers", "changes", "changes_per_second", "rows", "seconds"];
+
+fn demo(gudang: &Gudang) -> Command {
+    gudang.command(&["demo", "--json", "--data", FILE])
+}
+
+/// What the recount makes of the file.
+fn recounted() -> Value {
+    Said::by(Command::new("python3").args([RECOUNT, "figures", FILE])).expect(0).json()
+}
+
+/// Compares every figure that the services show with the recount, and has the audit prove the books.
+fn prove(gudang: &Gudang) {
+    let begun = Instant::now();
+    let mut compare = Command::new("python3");
+    compare.args([RECOUNT, "compare", FILE, "--settle-seconds", "10"]);
+    for service in Service::ALL {
+        compare.arg(format!("--{}", service.name())).arg(gudang.url(service));
+    }
+    let said = Said::by(&mut compare).expect(0);
+    println!("compared in {:.1?}: {}", begun.elapsed(), said.out.trim());
+    let begun = Instant::now();
+    let said = Said::to(gudang, &["audit"]).expect(0);
+    println!("audited in {:.2?}: {}", begun.elapsed(), said.out.trim());
+}
+
+/// How far the books of a service have come: all versions together.
+async fn version(gudang: &Gudang, service: Service, account: &str) -> u64 {
+    let books = gudang.http(service).get(&format!("/v1/books?account={account}")).await.expect(200).json();
+    books["accounts"][account]["version"].as_u64().expect("a version")
+}
+
+#[tokio::test]
+async fn the_whole_demo_equals_an_independent_recount_and_a_second_run_changes_nothing() {
+    let gudang = Gudang::start(GUDANG);
+    let first = Said::by(&mut demo(&gudang)).expect(0).json();
+    println!("the demo took {} s", first["seconds"]);
+    assert_eq!(first.as_object().expect("an object").keys().collect::<Vec<_>>(), FIELDS, "{first}");
+    let recounted = recounted();
+    for (said, counted) in [("rows", "rows"), ("changes", "changes"), ("alerts", "notifications")] {
+        assert_eq!(first[said], recounted[counted], "{said}");
+    }
+    assert!(first["seconds"].as_f64().expect("a number") > 0.0 && first["changes_per_second"].as_f64().expect("a number") > 0.0);
+    let report = gudang.http(Service::Analytics).get("/v1/reports/best-sellers").await.expect(200).json();
+    assert_eq!(first["best_sellers"], report);
+    prove(&gudang);
+
+    let books = books(&gudang).await;
+    let second = Said::by(&mut demo(&gudang)).expect(0).json();
+    println!("the second run took {} s", second["seconds"]);
+    for same in ["rows", "changes", "best_sellers", "alerts"] {
+        assert_eq!(second[same], first[same], "{same}");
+    }
+    assert_eq!(self::books(&gudang).await, books);
+}
+
+/// The books of all services.
+async fn books(gudang: &Gudang) -> Vec<Value> {
+    let mut books = Vec::new();
+    for service in Service::ALL {
+        books.push(gudang.http(service).get("/v1/books").await.expect(200).json());
+    }
+    books
+}
+
+#[tokio::test]
+async fn the_whole_demo_equals_the_recount_when_gudang_is_killed_in_its_middle() {
+    let seed = dice::seed();
+    let mut dice = Dice::new(seed, 0);
+    let changes = recounted()["changes"].as_u64().expect("a number");
+    let mut gudang = Gudang::start(GUDANG);
+    let mut running = demo(&gudang).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the demo runs");
+    // Once in each half, so that a kill meets a shop that is nearly empty and one that is nearly full.
+    for half in 0..2 {
+        let moment = changes / 2 * half + 1 + dice.below(changes / 2 - 10_000);
+        reach(&gudang, moment, &mut running).await;
+        gudang.kill();
+        println!("seed {seed}: gudang was killed when {moment} of {changes} changes were recorded");
+        gudang.restart();
+    }
+    let mut said = Said::of(ended(running));
+    if said.code != Some(0) {
+        println!("the demo gave up, as it may, and is run again; it had said: {}", said.err);
+        said = Said::by(&mut demo(&gudang));
+    }
+    let summary = said.expect(0).json();
+    println!("the demo took {} s with two kills", summary["seconds"]);
+    assert_eq!(summary["changes"], json!(changes));
+    prove(&gudang);
+}
+
+/// Waits until so many changes are recorded.
+async fn reach(gudang: &Gudang, changes: u64, running: &mut Child) {
+    let begun = Instant::now();
+    while version(gudang, Service::Stock, "versions").await < changes {
+        assert_eq!(running.try_wait().expect("its state"), None, "the demo ended before {changes} changes");
+        assert!(begun.elapsed() < PATIENCE, "{changes} changes were not recorded within {PATIENCE:?}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// Waits for a command to end; kills it when it does not.
+fn ended(mut child: Child) -> std::process::Output {
+    let begun = Instant::now();
+    while child.try_wait().expect("its state").is_none() {
+        if begun.elapsed() > PATIENCE {
+            child.kill().expect("a SIGKILL");
+            panic!("the demo still runs after {PATIENCE:?}");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    child.wait_with_output().expect("what it said")
+}
