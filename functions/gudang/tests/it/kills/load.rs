@@ -76,7 +76,7 @@ impl Floor {
     /// Opens the shop: its products are there, nothing has moved.
     pub(super) async fn open(gudang: &Gudang) -> Self {
         let (product, stock) = (gudang.http(Service::Product), gudang.http(Service::Stock));
-        let products: String = (0..PRODUCTS).map(|n| format!("{}\n", created(n))).collect();
+        let products = lines((0..PRODUCTS).map(created));
         let headers = [("content-type", "application/x-ndjson")];
         let imported = product.send("POST", "/v1/products/import", &headers, products).await.expect(200).json();
         assert_eq!(imported["created"], json!(PRODUCTS), "{imported}");
@@ -166,7 +166,7 @@ impl Role {
                 ("POST", "/v1/stock-changes/batch".to_owned(), json, body, lines)
             }
             Self::Imports => {
-                let body: String = (1..=IMPORT_ROWS).map(|n| format!("{}\n", line(dice, &reference(key, n)))).collect();
+                let body = lines((1..=IMPORT_ROWS).map(|n| line(dice, &reference(key, n))));
                 ("POST", "/v1/stock-changes/import".to_owned(), "application/x-ndjson", body, IMPORT_ROWS)
             }
             Self::Patches => {
@@ -178,6 +178,11 @@ impl Role {
         let references = (1..=lines).map(|n| reference(key, n)).collect();
         Request { role: self, key: key.to_owned(), method, path, media, body, references }
     }
+}
+
+/// Newline-delimited JSON.
+fn lines(rows: impl Iterator<Item = Value>) -> String {
+    rows.map(|row| row.to_string() + "\n").collect()
 }
 
 fn reference(key: &str, line: u64) -> String {

@@ -97,7 +97,7 @@ fn audit(gudang: &Gudang, found: &mut Vec<String>) {
     println!("the audit took {:.1?}: {}", begun.elapsed(), said.out.lines().next().unwrap_or_default());
     if said.code != Some(0) {
         let drifts: Vec<&str> = said.out.lines().filter(|line| line.starts_with("drift")).collect();
-        let told: String = drifts.iter().take(SHOWN).map(|drift| format!("\n    {drift}")).collect();
+        let told: String = drifts.iter().take(SHOWN).map(|drift| "\n    ".to_owned() + drift).collect();
         found.push(format!("`gudang audit` is clean: it ended with {:?} and {} drifts{told}{}", said.code, drifts.len(), said.err));
     }
 }
