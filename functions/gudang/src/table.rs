@@ -7,7 +7,7 @@ use comfy_table::{CellAlignment, Table, presets};
 /// Makes a table: columns whose name begins with `>` hold numbers and stand to the right.
 pub(crate) fn table(columns: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::ASCII_MARKDOWN);
     table.set_header(columns.iter().map(|name| name.trim_start_matches('>')));
     table.add_rows(rows);
     for (column, name) in table.column_iter_mut().zip(columns) {
