@@ -21,7 +21,9 @@ use load::{CLIENTS, Floor, Settled};
 /// Kills.
 const ROUNDS: u64 = 20;
 /// A life lasts up to this long from its ready line.
-const LIFE_MS: u64 = 1_600;
+const LIFE_MS: u64 = 2_400;
+/// Every other one, by chance, ends young: when connections, statements and cursors are used for the first time.
+const YOUNG_MS: u64 = 160;
 /// In every round of this number PostgreSQL is killed, not Gudang.
 const POSTGRESQL_TOO: u64 = 5;
 /// How soon Gudang must notice that its PostgreSQL is gone.
@@ -43,7 +45,8 @@ async fn after_twenty_kills_every_acknowledged_change_is_there_once_and_the_book
     let mut counted = Counted::default();
     let mut dice = Dice::new(seed, 0);
     for round in 1..=ROUNDS {
-        let (life, after_looking) = (dice.below(LIFE_MS), dice.below(60));
+        let longest = if dice.once_in(2) { YOUNG_MS } else { LIFE_MS };
+        let (life, after_looking) = (dice.below(longest), dice.below(60));
         tokio::time::sleep(Duration::from_millis(life)).await;
         counted.add(&gudang).await;
         tokio::time::sleep(Duration::from_millis(after_looking)).await;
