@@ -56,6 +56,11 @@ async fn term(duties: &Duties, lease: Lease, stop: &CancellationToken) {
     let over = stop.child_token();
     let mut work = JoinSet::new();
     if let Some(journal) = &duties.journal {
+        if let Err(error) = journal.settle_in().await {
+            tracing::warn!(service = duties.name, error = %fault::chain(&error), "the journal could not be looked at");
+            wait(ASK_AGAIN, stop).await;
+            return;
+        }
         work.spawn(relay::tick(Arc::clone(journal), lease.epoch, over.clone()));
         for outlet in &duties.outlets {
             work.spawn(relay::run(Arc::clone(journal), Arc::clone(outlet), lease.epoch, over.clone()));

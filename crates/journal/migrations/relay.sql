@@ -15,3 +15,10 @@ CREATE TABLE journal_cursor (
     id bigint NOT NULL DEFAULT 0,
     epoch bigint NOT NULL
 ) WITH (fillfactor = 50);
+
+-- The cluster whose transaction ids the journal and its ticks are written in. A dump that was restored elsewhere has ids of another cluster.
+CREATE TABLE journal_cluster (
+    one boolean PRIMARY KEY DEFAULT true CHECK (one),
+    system_identifier bigint NOT NULL
+);
+INSERT INTO journal_cluster (system_identifier) SELECT system_identifier FROM pg_control_system();

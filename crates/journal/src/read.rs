@@ -50,6 +50,15 @@ const THIN: &str = "DELETE FROM journal_tick t WHERE made_at < clock_timestamp()
      AND tick < (SELECT max(tick) FROM journal_tick) \
      AND NOT EXISTS (SELECT FROM journal_cursor c WHERE c.tick = t.tick OR c.upto = t.tick)";
 
+/// Whether the journal was written in this cluster; if not, says that it is now. One row each.
+const MOVED: &str = "UPDATE journal_cluster j SET system_identifier = c.system_identifier FROM pg_control_system() c \
+     WHERE j.system_identifier <> c.system_identifier";
+
+/// Forgets every tick and every cursor: all is read again, and consumers drop what they have by version.
+const BEGIN_AGAIN: &str = "WITH ticks AS (DELETE FROM journal_tick WHERE tick > 0), \
+     first AS (UPDATE journal_tick SET snapshot = '3:3:' WHERE tick = 0) \
+     UPDATE journal_cursor SET tick = 0, upto = 0, id = 0";
+
 /// Ticks that one step of a relay spans at most, where it is far behind.
 const TICKS_A_STEP: i64 = 8;
 /// Pages kept in memory. Relays of one journal read the same ones at about the same time.
@@ -62,6 +71,7 @@ pub struct Journal {
     differences: String,
     pending: String,
     of_stream: String,
+    adopt: String,
     event: fn(&Row) -> Result<Event, DatabaseError>,
     woken: Notify,
     ticked: watch::Sender<i64>,
@@ -109,6 +119,7 @@ impl Journal {
                      OR EXISTS (SELECT FROM {relation} j WHERE {then_open} AND {became_visible})"
             ),
             of_stream: format!("SELECT {columns} FROM {from} WHERE {of_stream} AND j.version > $2 ORDER BY j.version LIMIT $3"),
+            adopt: format!("UPDATE {relation} SET xid = pg_current_xact_id()"),
             event,
             woken: Notify::new(),
             ticked: watch::Sender::new(0),
@@ -134,6 +145,22 @@ impl Journal {
     /// The newest tick that this process has made, to wait on.
     pub(crate) fn ticks(&self) -> watch::Receiver<i64> {
         self.ticked.subscribe()
+    }
+
+    /// Takes over a journal that was restored from another cluster, whose transaction ids mean nothing here: its rows get ids of this one, and
+    /// everything is read again. True when that was needed. Only a leader may, before it reads.
+    pub async fn settle_in(&self) -> Result<bool, DatabaseError> {
+        let mut client = self.database.get().await?;
+        let transaction = client.transaction().await?;
+        if postgres::execute(&transaction, MOVED, &[]).await? == 0 {
+            return Ok(false);
+        }
+        let rows = postgres::execute(&transaction, &self.adopt, &[]).await?;
+        postgres::execute(&transaction, BEGIN_AGAIN, &[]).await?;
+        transaction.commit().await?;
+        self.ticked.send_replace(0);
+        tracing::warn!(journal.rows = rows, "the journal comes from another cluster, all of it is read again");
+        Ok(true)
     }
 
     /// Adds a tick when there is something to read beyond the newest one; true when it did. Only the leader may.

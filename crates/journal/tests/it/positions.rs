@@ -46,3 +46,27 @@ async fn a_thinned_tick_sends_again_and_loses_nothing() {
     let versions: Vec<i64> = named(&behind).into_iter().map(|(_, version)| version).collect();
     assert!([3, 4, 5].iter().all(|version| versions.contains(version)), "nothing is lost: {versions:?}");
 }
+
+#[tokio::test]
+async fn a_journal_restored_into_another_cluster_is_read_again_whole_and_in_order() {
+    let producer = producer().await;
+    let client = producer.database.get().await.unwrap();
+    for version in 1..=3 {
+        client.batch_execute(&row(&stream("a"), version)).await.unwrap();
+    }
+    relay::tick_once(&producer.journal, producer.epoch).await.unwrap();
+    assert!(!producer.journal.settle_in().await.unwrap(), "it is at home here");
+    // As a dump leaves it: transaction ids and ticks far ahead of what this cluster has given out.
+    let elsewhere = "UPDATE journal SET xid = '4000000000'; UPDATE journal_tick SET snapshot = '4000000001:4000000001:' WHERE tick > 0; \
+         UPDATE journal_cluster SET system_identifier = 1";
+    client.batch_execute(elsewhere).await.unwrap();
+    client.batch_execute(&row(&stream("a"), 4)).await.unwrap();
+    relay::tick_once(&producer.journal, producer.epoch).await.unwrap();
+    let lost = producer.journal.after(Position { tick: 1, id: 0 }, 100).await.unwrap();
+    assert_eq!(lost.len(), 0, "the control: with the old ticks the new row is never seen");
+    assert!(producer.journal.settle_in().await.unwrap());
+    relay::tick_once(&producer.journal, producer.epoch).await.unwrap();
+    let again = producer.journal.after(Position::default(), 100).await.unwrap();
+    assert_eq!(named(&again), [("a", 1), ("a", 2), ("a", 3), ("a", 4)]);
+    assert!(!producer.journal.settle_in().await.unwrap(), "once is enough");
+}

@@ -89,45 +89,66 @@ async fn the_whole_demo_equals_the_recount_when_gudang_is_killed_in_its_middle()
     let mut dice = Dice::new(seed, 0);
     let changes = recounted()["changes"].as_u64().expect("a number");
     let mut gudang = Gudang::start(GUDANG);
-    let mut running = demo(&gudang).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the demo runs");
+    let mut running = Run::of(&gudang);
     // Once in each half, so that a kill meets a shop that is nearly empty and one that is nearly full.
     for half in 0..2 {
         let moment = changes / 2 * half + 1 + dice.below(changes / 2 - 10_000);
-        reach(&gudang, moment, &mut running).await;
+        let begun = Instant::now();
+        while version(&gudang, Service::Stock, "versions").await < moment {
+            assert!(begun.elapsed() < PATIENCE, "{moment} changes were not recorded within {PATIENCE:?}");
+            running.again_if_it_gave_up(&gudang);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         gudang.kill();
         println!("seed {seed}: gudang was killed when {moment} of {changes} changes were recorded");
         gudang.restart();
     }
-    let mut said = Said::of(ended(running));
-    if said.code != Some(0) {
-        println!("the demo gave up, as it may, and is run again; it had said: {}", said.err);
-        said = Said::by(&mut demo(&gudang));
-    }
+    let said = running.end(&gudang);
     let summary = said.expect(0).json();
     println!("the demo took {} s with two kills", summary["seconds"]);
     assert_eq!(summary["changes"], json!(changes));
     prove(&gudang);
 }
 
-/// Waits until so many changes are recorded.
-async fn reach(gudang: &Gudang, changes: u64, running: &mut Child) {
-    let begun = Instant::now();
-    while version(gudang, Service::Stock, "versions").await < changes {
-        assert_eq!(running.try_wait().expect("its state"), None, "the demo ended before {changes} changes");
-        assert!(begun.elapsed() < PATIENCE, "{changes} changes were not recorded within {PATIENCE:?}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+/// A demo that rides over kills, or, where it gave up waiting, is run again.
+struct Run {
+    child: Child,
+    runs: u32,
 }
 
-/// Waits for a command to end; kills it when it does not.
-fn ended(mut child: Child) -> std::process::Output {
-    let begun = Instant::now();
-    while child.try_wait().expect("its state").is_none() {
-        if begun.elapsed() > PATIENCE {
-            child.kill().expect("a SIGKILL");
-            panic!("the demo still runs after {PATIENCE:?}");
-        }
-        std::thread::sleep(Duration::from_millis(50));
+impl Run {
+    fn of(gudang: &Gudang) -> Self {
+        Self { child: Self::start(gudang), runs: 1 }
     }
-    child.wait_with_output().expect("what it said")
+
+    fn start(gudang: &Gudang) -> Child {
+        demo(gudang).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the demo runs")
+    }
+
+    /// Runs it again when it ended too early; no more often than there are kills.
+    fn again_if_it_gave_up(&mut self, gudang: &Gudang) {
+        if self.child.try_wait().expect("its state").is_none() {
+            return;
+        }
+        let said = Said::of(std::mem::replace(&mut self.child, Self::start(gudang)).wait_with_output().expect("what it said"));
+        println!("the demo ended early, with {:?}, and is run again; it had said: {}", said.code, said.err);
+        self.runs += 1;
+        assert!(said.code != Some(0) && self.runs <= 3, "{said:?}");
+    }
+
+    /// What it says at its end.
+    fn end(mut self, gudang: &Gudang) -> Said {
+        let begun = Instant::now();
+        loop {
+            match self.child.try_wait().expect("its state") {
+                Some(status) if status.success() || self.runs > 2 => return Said::of(self.child.wait_with_output().expect("what it said")),
+                Some(_) => self.again_if_it_gave_up(gudang),
+                None => std::thread::sleep(Duration::from_millis(50)),
+            }
+            if begun.elapsed() > PATIENCE {
+                self.child.kill().expect("a SIGKILL");
+                panic!("the demo still runs after {PATIENCE:?}");
+            }
+        }
+    }
 }
