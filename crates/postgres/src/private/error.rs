@@ -134,9 +134,9 @@ pub(super) fn at(action: &'static str, path: &Path) -> impl FnOnce(io::Error) ->
     }
 }
 
-/// Tells whether a message of PostgreSQL or `initdb` means that the disk is full.
+/// Tells whether a message of PostgreSQL or `initdb` means that the disk is full. A write that ended early is told in its own words.
 pub(super) fn means_disk_full(message: &str) -> bool {
-    message.contains("No space left on device") || message.contains("Disk quota exceeded")
+    ["No space left on device", "Disk quota exceeded", "wrote only "].iter().any(|words| message.contains(words))
 }
 
 /// Tells whether a directory has too little room. On a full disk PostgreSQL cannot even write down why it stopped.
@@ -168,6 +168,7 @@ mod tests {
                    2026-01-01 10:00:00.000 UTC [7] LOG:  database system is shut down\n";
         assert_eq!(reason_in(log), "could not create lock file \"postmaster.pid\": No space left on device");
         assert!(means_disk_full(&reason_in(log)));
+        assert!(means_disk_full("could not extend file \"base/1/2691\": wrote only 4096 of 8192 bytes at block 20"));
         assert_eq!(
             reason_in("setpriv: setresuid failed: Operation not permitted\n\n"),
             "setpriv: setresuid failed: Operation not permitted"
