@@ -1,11 +1,15 @@
 //! Where code runs: the only room that knows. A service is a [`Function`], a plain value; here it gets its server, its events and its clock.
 //!
-//! It knows no domain and no route. Hosts for brokers and for functions as a service join beside [`embedded`].
+//! It knows no domain and no route. Hosts for brokers and for functions as a service join beside [`embedded`] and [`pod`].
 
 pub mod embedded;
+pub mod flags;
 mod leader;
 pub mod log;
+pub mod pod;
+mod process;
 mod serve;
+pub mod stop;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +22,7 @@ use journal::Journal;
 use postgres::Database;
 use tokio::sync::Notify;
 
-pub use serve::{BindError, bind};
+pub use serve::{BindError, bind, url};
 
 /// A service, ready to run anywhere.
 pub struct Function {

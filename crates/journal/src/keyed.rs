@@ -3,6 +3,7 @@
 //! It stands here because this room knows both the database and HTTP. It knows no route and no key's table: a route claims, does its work in
 //! the same transaction, and answers through here.
 
+use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::{CONTENT_TYPE, ETAG, HeaderName, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -53,6 +54,7 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: Option<String>) {
 #[derive(Debug)]
 pub struct Step {
     key: Option<(Key, RequestHash)>,
+    body: Bytes,
 }
 
 impl<S: Send + Sync> FromRequest<S> for Step {
@@ -63,11 +65,16 @@ impl<S: Send + Sync> FromRequest<S> for Step {
         let IdempotencyKey(key) = IdempotencyKey::from_request_parts(&mut parts, state).await?;
         let body = web::body_bytes(body, web::JSON_BYTES).await?;
         let key = key.map(|key| (Key::of(&key), RequestHash::of(parts.method.as_str(), parts.uri.path(), &body)));
-        Ok(Self { key })
+        Ok(Self { key, body })
     }
 }
 
 impl Step {
+    /// Gives the key and the body, for a step that knows what to do with them itself.
+    pub fn into_parts(self) -> (Option<(Key, RequestHash)>, Bytes) {
+        (self.key, self.body)
+    }
+
     /// Claims the key. An answer means that there is nothing left to do: the request was answered before, or the key is another request's.
     pub async fn claim(&self, transaction: &Transaction<'_>) -> Answer<Option<Response>> {
         let Some((key, request)) = &self.key else { return Ok(None) };

@@ -65,6 +65,11 @@ pub struct Database {
 impl Database {
     /// Makes a pool. Nothing is connected yet; a URL that cannot be right is named in the error, without its password.
     pub fn new(settings: &Settings) -> Result<Self, DatabaseError> {
+        Self::with_session(settings, PLAN_EACH_TIME)
+    }
+
+    /// Makes a pool whose connections each begin with `session`: SQL that sets what their user needs otherwise than everybody else.
+    pub fn with_session(settings: &Settings, session: &'static str) -> Result<Self, DatabaseError> {
         let shown = without_password(&settings.url);
         let mut config: tokio_postgres::Config = settings
             .url
@@ -92,8 +97,8 @@ impl Database {
             .wait_timeout(Some(WAIT))
             .create_timeout(Some(WAIT))
             .recycle_timeout(Some(RECYCLE))
-            .post_create(Hook::async_fn(|client, _| {
-                Box::pin(async move { client.batch_execute(PLAN_EACH_TIME).await.map_err(HookError::Backend) })
+            .post_create(Hook::async_fn(move |client, _| {
+                Box::pin(async move { client.batch_execute(session).await.map_err(HookError::Backend) })
             }))
             .build()
             .map_err(|error| DatabaseError::Misconfigured(error.to_string()))?;

@@ -6,9 +6,8 @@
 //! used by one transaction that began on Sunday and by another that began on Monday, meets no unique violation. What keeps it to one effect:
 //! - [`claim`] takes an advisory lock on the key first, which knows no weeks, and then looks into all partitions that may hold a key of the last 7
 //!   days. The one who waited looks after the other has committed, whichever week either of them began in.
-//! - Stock's batches ([`read`], then [`write()`]) hold the locks of their levels when they read. The same request sent twice asks for the same levels,
-//!   so the second reads after the first committed. Only two *different* requests under one key, over different levels, in flight at once while
-//!   the week turns, would both be recorded instead of one being told of the mismatch. At any other moment the unique index catches them.
+//! - Batches ([`read`], then [`write()`]) leave it to the unique index, except around the turn of the week, when [`week_turn`] has `read` take the
+//!   same locks.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -25,6 +24,11 @@ pub const SCHEMA: &str = include_str!("keys.sql");
 
 /// The table of keys, as the first migration of every service that takes writes.
 pub const MIGRATION: crate::Migration = crate::Migration { version: 1, name: "keys", sql: SCHEMA };
+
+/// Has [`read`] lock its keys while the week turns, for services that write keys by batches. A migration of its own, with a number of theirs.
+pub const fn week_turn(version: u32) -> crate::Migration {
+    crate::Migration { version, name: "week_turn", sql: include_str!("week_turn.sql") }
+}
 
 /// One lock a key, held to the end of the transaction. Sent together with [`INSERT_UNLESS_KNOWN`].
 const LOCK: &str = "SELECT pg_advisory_xact_lock($1)";

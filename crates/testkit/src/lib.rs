@@ -1,17 +1,25 @@
-//! Real servers for tests: a database of one's own, and the whole of Gudang as a child process.
+//! Real servers for tests: a database of one's own, services and the whole of Gudang as child processes, a proxy that breaks links.
 //!
 //! It stops at the first surprise, as a test does. It knows the contract's addresses and answers, and nothing of any service's inside.
 #![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 
 mod database;
+pub mod dice;
 mod gudang;
 mod http;
+mod process;
+mod program;
+mod proxy;
+mod server;
 
 use std::time::{Duration, Instant};
 
 pub use database::TestDatabase;
 pub use gudang::{Gudang, Service};
 pub use http::{Answer, Http};
+pub use program::Program;
+pub use proxy::{Blow, Marks, Point, Proxy};
+pub use server::Server;
 
 /// Asks again every 50 ms until `question` has an answer; panics, naming `what`, when there is none within `patience`.
 pub async fn eventually<T>(what: &str, patience: Duration, mut question: impl AsyncFnMut() -> Option<T>) -> T {

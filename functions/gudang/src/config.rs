@@ -8,10 +8,11 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use contract::Currency;
+use host::flags::{Log, Secret};
 
-use crate::{audit, demo, import, letters, report};
+use crate::{audit, demo, import, letters, load, report};
 
 /// An inventory platform: products, stock that cannot be oversold, alerts, and reports.
 #[derive(Debug, Parser)]
@@ -39,6 +40,8 @@ pub(crate) enum Command {
     /// Look at events that could not be applied, and apply them again
     #[command(subcommand)]
     DeadLetters(letters::What),
+    /// Put load on Stock: rate, latency, errors
+    Load(load::Options),
 }
 
 /// `gudang up`.
@@ -117,27 +120,6 @@ pub(crate) struct Notify {
     pub(crate) notify_timeout_seconds: u64,
 }
 
-/// What is logged, to standard error.
-#[derive(Debug, Args)]
-pub(crate) struct Log {
-    /// What to log: a level (`error`, `warn`, `info`, `debug`), or more in the syntax of tracing's EnvFilter; by default problems, and alerts as
-    /// the log channel tells them
-    #[arg(long, env, default_value = "warn,notification::channels::log=info")]
-    pub(crate) rust_log: String,
-    /// How log lines look
-    #[arg(long, env, value_enum, default_value_t = LogFormat::Text)]
-    pub(crate) log_format: LogFormat,
-}
-
-/// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    /// For people
-    Text,
-    /// For machines: one object a line
-    Json,
-}
-
 /// Where the commands find the services.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Urls {
@@ -153,30 +135,6 @@ pub(crate) struct Urls {
     /// Base URL of Analytics
     #[arg(long, env, default_value = "http://127.0.0.1:8085", help_heading = "Services")]
     pub(crate) analytics_url: BaseUrl,
-}
-
-/// A text that must not be shown, such as a password or a URL that may hold one.
-#[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Secret(String);
-
-impl Secret {
-    /// The text itself.
-    pub(crate) fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
-impl std::str::FromStr for Secret {
-    type Err = &'static str;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.trim().is_empty() { Err("it is empty; leave it unset instead") } else { Ok(Self(text.to_owned())) }
-    }
 }
 
 /// A service's base URL, without a slash at its end.
@@ -255,12 +213,6 @@ mod tests {
         }
         let said = refusal(&["gudang", "audit", "--stock-url", "127.0.0.1:8083"]);
         assert!(said.contains("STOCK_URL"), "{said}");
-    }
-
-    #[test]
-    fn a_secret_is_not_shown() {
-        let secret: Secret = "whsec_abc".parse().expect("a secret");
-        assert_eq!(format!("{secret:?}"), "***");
     }
 
     #[test]

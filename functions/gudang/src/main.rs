@@ -10,6 +10,7 @@ mod demo;
 mod file;
 mod import;
 mod letters;
+mod load;
 mod progress;
 mod report;
 mod table;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Command::Report(what) => alone(report::run(what)),
         Command::Audit(options) => alone(audit::run(options)),
         Command::DeadLetters(what) => alone(letters::run(what)),
+        Command::Load(options) => on_one_thread(load::run(options)),
     };
     done.unwrap_or_else(|error| {
         eprintln!("gudang: {}", fault::chain(error.as_ref()));
@@ -39,4 +41,9 @@ fn main() -> ExitCode {
 /// Runs a command that is a client of the services.
 fn alone(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+}
+
+/// Runs a command that must not take more of the machine than it needs.
+fn on_one_thread(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
 }

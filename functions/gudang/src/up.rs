@@ -3,16 +3,16 @@
 //! The one place where the four meet, and only to be wired: ports first, so that nothing is started in vain, then the database, then the services.
 //! What is given by configuration replaces just its part; nothing that is configured is ever replaced in silence.
 
-mod stop;
-
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, bail};
-use host::{BindError, Function};
+use host::Function;
+use host::flags::Secret;
+use host::stop::Stop;
 use notification::{ChannelsConfig, WebhookConfig, WebhookSecret};
 use postgres::Settings;
 use postgres::private::PrivateServer;
@@ -21,27 +21,26 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::config::{Databases, Listen, Log, LogFormat, Notify, Secret, Up};
+use crate::config::{Databases, Listen, Notify, Up};
 use crate::table;
-use stop::Stop;
 
 /// Databases on the private server, in the order of the services.
 const NAMES: [&str; 4] = ["product", "stock", "notification", "analytics"];
 /// Connections of each service, in the same order. Together they stay well below the private server's 100.
 const POOLS: [usize; 4] = [8, 16, 8, 8];
-/// How long a port may still belong to a process that is ending.
-const PORT: Duration = Duration::from_secs(1);
 /// Between two looks at the private server.
 const LOOK: Duration = Duration::from_millis(500);
 /// Who leads a private database: always the same, so that a restart need not wait for a lease to run out.
 const HOLDER: &str = "gudang-up";
+/// What is logged unless something else is asked for.
+const LOG: &str = "warn,notification::channels::log=info";
 
 /// Runs until a signal comes, or the private server is gone.
 pub(crate) fn run(options: &Up) -> anyhow::Result<ExitCode> {
-    start_log(&options.log);
+    options.log.start(LOG);
     let channels = channels(&options.notify)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let stop = Stop::listen(&runtime)?;
+    let stop = Stop::listen("gudang", &runtime)?;
     let listeners = runtime.block_on(bind(&options.listen))?;
     let server = private_server(&options.data_dir, &options.databases)?;
     let holder = holder(&options.databases);
@@ -83,34 +82,15 @@ fn end(ended: Ended, runtime: Runtime, server: Option<PrivateServer>) -> anyhow:
     }
 }
 
-fn start_log(log: &Log) {
-    let format = match log.log_format {
-        LogFormat::Text => host::log::Format::Text,
-        LogFormat::Json => host::log::Format::Json,
-    };
-    host::log::start(&log.rust_log, format);
-}
-
 /// Opens the four ports.
 async fn bind(listen: &Listen) -> anyhow::Result<[TcpListener; 4]> {
-    let open = |name, port, variable| bind_one(name, SocketAddr::new(listen.listen, port), variable);
+    let open = |name, port, variable| host::bind(name, SocketAddr::new(listen.listen, port), variable);
     Ok([
         open("product", listen.product_port, "PRODUCT_PORT").await?,
         open("stock", listen.stock_port, "STOCK_PORT").await?,
         open("notification", listen.notification_port, "NOTIFICATION_PORT").await?,
         open("analytics", listen.analytics_port, "ANALYTICS_PORT").await?,
     ])
-}
-
-/// Opens one port. A process that was killed a moment ago may still hold it, so it is asked for again for a little while.
-async fn bind_one(name: &str, address: SocketAddr, variable: &str) -> Result<TcpListener, BindError> {
-    let patience = Instant::now() + PORT;
-    loop {
-        match host::bind(name, address, variable).await {
-            Err(BindError::Taken { .. }) if Instant::now() < patience => tokio::time::sleep(PORT / 20).await,
-            bound => return bound,
-        }
-    }
 }
 
 /// The URLs that were given, in the order of the services.
@@ -167,7 +147,7 @@ async fn serve(
 ) -> anyhow::Result<()> {
     let mut urls = [const { String::new() }; 4];
     for (url, listener) in urls.iter_mut().zip(&listeners) {
-        *url = format!("http://{}", reachable(listener.local_addr()?));
+        *url = host::url(listener)?;
     }
     let [product, stock, notification, analytics] = databases;
     let [product_url, stock_url, ..] = urls.clone();
@@ -188,16 +168,6 @@ async fn named<E: std::error::Error + Send + Sync + 'static>(
     function: impl Future<Output = Result<Function, E>>,
 ) -> anyhow::Result<Function> {
     Ok(function.await?)
-}
-
-/// The address at which this machine reaches a listener.
-fn reachable(address: SocketAddr) -> SocketAddr {
-    let ip = match address.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
-        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V6(Ipv6Addr::LOCALHOST),
-        ip => ip,
-    };
-    SocketAddr::new(ip, address.port())
 }
 
 fn ready_line(urls: &[String; 4]) -> String {
@@ -222,13 +192,6 @@ async fn until_the_end(services: impl Future<Output = anyhow::Result<()>>, serve
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_listener_on_every_address_is_reached_over_loopback() {
-        for (bound, reached) in [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:1", "[::1]:1"), ("10.0.0.1:1", "10.0.0.1:1")] {
-            assert_eq!(reachable(bound.parse().expect("an address")).to_string(), reached);
-        }
-    }
 
     #[test]
     fn the_ready_line_names_the_four_addresses() {

@@ -18,11 +18,13 @@ const QUEUE_BYTES: usize = 16 << 20;
 const BATCH_LINES: usize = 1024;
 
 /// What a request weighs while it waits.
-pub trait Weight {
+pub trait Request {
     /// Lines to be written.
     fn lines(&self) -> usize;
     /// Bytes held in memory, roughly.
     fn bytes(&self) -> usize;
+    /// What it needs for itself.
+    fn claims(&self, claim: &mut dyn FnMut(u64));
 }
 
 /// Why no answer came. Neither says that the request was refused.
@@ -82,7 +84,7 @@ impl<Q, A> Clone for Lane<Q, A> {
     }
 }
 
-impl<Q: Weight, A> Lane<Q, A> {
+impl<Q: Request, A> Lane<Q, A> {
     /// Queues `request` and waits for its answer.
     ///
     /// A caller that goes away does not take its request back: it is committed with its batch all the same.
@@ -123,7 +125,7 @@ pub trait Commit<Q, A>: Send {
 }
 
 /// Makes a lane and the loop that drives it; the loop ends when every [`Lane`] is dropped and the queue is empty.
-pub fn lane<Q: Weight + Send, A: Send>(mut committer: impl Commit<Q, A>) -> (Lane<Q, A>, impl Future<Output = ()> + Send) {
+pub fn lane<Q: Request + Send, A: Send>(mut committer: impl Commit<Q, A>) -> (Lane<Q, A>, impl Future<Output = ()> + Send) {
     let (queue, mut waiting) = mpsc::unbounded_channel::<Waiting<Q, A>>();
     let load = Arc::new(Load::default());
     let entered = Arc::clone(&load);
@@ -167,13 +169,14 @@ mod tests {
 
     struct Lines(usize);
 
-    impl Weight for Lines {
+    impl Request for Lines {
         fn lines(&self) -> usize {
             self.0
         }
         fn bytes(&self) -> usize {
             100 * self.0
         }
+        fn claims(&self, _: &mut dyn FnMut(u64)) {}
     }
 
     struct Sizes(mpsc::UnboundedSender<usize>);

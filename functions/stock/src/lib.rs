@@ -14,6 +14,7 @@ pub mod request;
 mod routes;
 pub mod rule;
 mod store;
+mod sweep;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +28,8 @@ use postgres::{Database, DatabaseError, Migration, Settings, keys};
 
 use catalog::Catalog;
 use effect::TakeProducts;
-use ledger::Ledger;
+use lane::Lane;
+use ledger::{Orders, Writer, Written};
 
 /// What Stock needs to know.
 #[derive(Debug, Clone)]
@@ -49,13 +51,20 @@ pub enum StartError {
     Product(#[from] PeerError),
 }
 
-const MIGRATIONS: [Migration; 5] = [
+const MIGRATIONS: [Migration; 7] = [
     keys::MIGRATION,
     schema::LEASE,
     schema::RELAY,
     schema::FENCE,
     Migration { version: schema::FIRST_OWN_VERSION, name: "stock", sql: include_str!("../migrations/V10__stock.sql") },
+    Migration { version: 11, name: "reservations", sql: include_str!("../migrations/V11__reservations.sql") },
+    keys::week_turn(12),
 ];
+
+/// Brings the database up to date, and does no more.
+pub async fn migrate(database: &Settings) -> Result<(), StartError> {
+    Ok(Database::new(database)?.migrate(&MIGRATIONS).await?)
+}
 
 /// Makes the service, ready to run in any host. Brings its database up to date first.
 pub async fn function(config: Config) -> Result<Function, StartError> {
@@ -67,17 +76,17 @@ pub async fn function(config: Config) -> Result<Function, StartError> {
     let feeds = vec![Feed { topic: Topic::ProductEvents, mode: Mode::Newest, upstream: Arc::new(product.clone()) }];
     let effect = Arc::new(TakeProducts::new(Arc::clone(&journal)));
     let intake = Arc::new(Intake::new(database.clone(), "gudang-stock", feeds, effect));
-    let ledger = Arc::new(Ledger::new(database.clone(), Arc::clone(&journal)));
-    let (lane, drive) = lane::lane(ledger);
+    let (lane, drive) = lane::lane(Writer::new(&config.database, database.clone(), Arc::clone(&journal))?);
     tokio::spawn(drive);
     let catalog = Arc::new(Catalog::new(database.clone(), product));
+    let chores = Chores::new(database.clone(), Arc::clone(&intake), lane.clone());
     let service = routes::Service { database: database.clone(), catalog, lane };
     Ok(Function {
         name: "stock",
         routes: routes::router(service, Arc::clone(&journal), Arc::clone(&intake)),
         publishes: Some((Topic::StockChanges, journal)),
         consumes: Some(Arc::clone(&intake) as _),
-        periodic: Arc::new(Chores::new(database.clone(), intake)),
+        periodic: Arc::new(chores),
         database,
     })
 }
@@ -86,20 +95,22 @@ pub async fn function(config: Config) -> Result<Function, StartError> {
 struct Chores {
     database: Database,
     intake: Arc<Intake>,
+    lane: Lane<Orders, Written>,
     keys: Every,
     repair: Every,
 }
 
 impl Chores {
-    fn new(database: Database, intake: Arc<Intake>) -> Self {
+    fn new(database: Database, intake: Arc<Intake>, lane: Lane<Orders, Written>) -> Self {
         let (keys, repair) = (Every::new(Duration::from_hours(1)), Every::new(Duration::from_mins(1)));
-        Self { database, intake, keys, repair }
+        Self { database, intake, lane, keys, repair }
     }
 }
 
 impl Periodic for Chores {
     fn tick(&self) -> BoxFuture<'_, Result<(), TickError>> {
         Box::pin(async move {
+            sweep::sweep(&self.database, &self.lane).await.map_err(TickError::new)?;
             if self.keys.due() {
                 keys::maintain(&self.database).await.map_err(TickError::new)?;
             }

@@ -1,4 +1,4 @@
-//! The rule of stock: judges one movement against one level.
+//! The rule of stock: judges one movement, or one promise, against one level.
 //!
 //! Pure. It knows no SQL, no clock, no transport, and it never waits: whoever calls it holds the stream's row lock.
 
@@ -38,25 +38,39 @@ pub enum Movement {
     WriteOff(Quantity),
     /// What was counted on the shelf.
     Count(Count),
+    /// Units that leave for another location.
+    TransferOut(Quantity),
+    /// Units that arrive from another location.
+    TransferIn(Quantity),
+    /// Units sold that a hold of this level had promised.
+    Confirmed(Quantity),
 }
 
 impl Movement {
     /// The contract's name of it.
     pub fn kind(self) -> ChangeType {
         match self {
-            Self::Sale(_) => ChangeType::Sale,
+            Self::Sale(_) | Self::Confirmed(_) => ChangeType::Sale,
             Self::Restock(_) => ChangeType::Restock,
             Self::Return(_) => ChangeType::Return,
             Self::WriteOff(_) => ChangeType::WriteOff,
             Self::Count(_) => ChangeType::Count,
+            Self::TransferOut(_) => ChangeType::TransferOut,
+            Self::TransferIn(_) => ChangeType::TransferIn,
         }
     }
 
     /// The units as sent.
     pub fn quantity(self) -> i64 {
         match self {
-            Self::Sale(units) | Self::Restock(units) | Self::Return(units) | Self::WriteOff(units) => units.get(),
             Self::Count(units) => units.get(),
+            Self::Sale(units)
+            | Self::Restock(units)
+            | Self::Return(units)
+            | Self::WriteOff(units)
+            | Self::TransferOut(units)
+            | Self::TransferIn(units)
+            | Self::Confirmed(units) => units.get(),
         }
     }
 }
@@ -109,23 +123,39 @@ const MOST_ON_HAND: i64 = 1_000_000_000_000_000;
 
 /// Judges `movement` and returns the level after it.
 ///
-/// Promises are checked, facts are recorded: a sale needs available units, a write-off only needs units on the shelf,
-/// and a count is true whatever the books said. Nothing is clamped: a movement happens whole or not at all.
+/// Promises are checked, facts are recorded: a sale or a transfer needs available units, a write-off only needs units on the shelf, and a
+/// count is true whatever the books said. What a hold had promised needs units on the shelf: they may have been lost since. Nothing is
+/// clamped: a movement happens whole or not at all.
 pub fn apply(level: Level, movement: Movement) -> Result<Level, Refusal> {
     if level.archived && matches!(movement, Movement::Sale(_) | Movement::Restock(_)) {
         return Err(Refusal::ProductArchived);
     }
     let delta = match movement {
-        Movement::Sale(units) => -within(level.available(), units)?,
-        Movement::WriteOff(units) => -within(level.on_hand, units)?,
-        Movement::Restock(units) | Movement::Return(units) => units.get(),
+        Movement::Sale(units) | Movement::TransferOut(units) => -within(level.available(), units)?,
+        Movement::WriteOff(units) | Movement::Confirmed(units) => -within(level.on_hand, units)?,
+        Movement::Restock(units) | Movement::Return(units) | Movement::TransferIn(units) => units.get(),
         Movement::Count(counted) => counted.get() - level.on_hand,
     };
     let on_hand = level.on_hand + delta;
     if on_hand > MOST_ON_HAND {
         return Err(Refusal::LevelTooHigh);
     }
-    Ok(Level { on_hand, version: level.version + 1, ..level })
+    let reserved = if let Movement::Confirmed(units) = movement { level.reserved - units.get() } else { level.reserved };
+    Ok(Level { on_hand, reserved, version: level.version + 1, ..level })
+}
+
+/// Promises units: they stay on the shelf and are not available any more.
+pub fn hold(level: Level, units: Quantity) -> Result<Level, Refusal> {
+    if level.archived {
+        return Err(Refusal::ProductArchived);
+    }
+    let reserved = level.reserved + within(level.available(), units)?;
+    Ok(Level { reserved, version: level.version + 1, ..level })
+}
+
+/// Takes a promise back: released, or lapsed.
+pub fn let_go(level: Level, units: i64) -> Level {
+    Level { reserved: level.reserved - units, version: level.version + 1, ..level }
 }
 
 fn within(available: i64, requested: Quantity) -> Result<i64, Refusal> {
@@ -158,6 +188,23 @@ mod tests {
         assert_eq!(after.available(), -1);
         assert_eq!(apply(TEN, Movement::WriteOff(units(10))).map(|level| level.on_hand), Ok(0));
         assert_eq!(apply(TEN, Movement::WriteOff(units(11))), Err(Refusal::InsufficientStock { requested: 11, available: 10 }));
+    }
+
+    #[test]
+    fn a_hold_takes_what_is_available_and_gives_it_back() {
+        let held = hold(TEN, units(6)).expect("six are available");
+        assert_eq!((held.available(), held.on_hand, held.version), (0, 10, 8));
+        assert_eq!(hold(TEN, units(7)), Err(Refusal::InsufficientStock { requested: 7, available: 6 }));
+        assert_eq!(let_go(held, 6), Level { version: 9, ..TEN });
+        assert_eq!(hold(Level { archived: true, ..TEN }, units(1)), Err(Refusal::ProductArchived));
+    }
+
+    #[test]
+    fn what_was_promised_sells_while_it_lies_on_the_shelf() {
+        assert_eq!(apply(TEN, Movement::Confirmed(units(4))), Ok(Level { on_hand: 6, reserved: 0, version: 8, archived: false }));
+        let lost = Level { on_hand: 3, ..TEN };
+        assert_eq!(apply(lost, Movement::Confirmed(units(3))).map(Level::available), Ok(-1));
+        assert_eq!(apply(lost, Movement::Confirmed(units(4))), Err(Refusal::InsufficientStock { requested: 4, available: 3 }));
     }
 
     #[test]

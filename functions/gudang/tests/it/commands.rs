@@ -27,7 +27,7 @@ fn a_command_that_finds_no_service_says_how_to_start_them() {
 #[test]
 fn help_lists_every_command() {
     let said = nowhere(&["--help"]).expect(0);
-    for command in ["up", "demo", "import", "report", "audit", "dead-letters"] {
+    for command in ["up", "demo", "import", "report", "audit", "dead-letters", "load"] {
         assert!(said.out.contains(&format!("\n  {command} ")), "{command}: {}", said.out);
     }
 }

@@ -4,10 +4,12 @@
 mod audit;
 mod commands;
 mod demo;
-mod dice;
 mod import;
 mod kills;
+mod load;
 mod said;
 mod shop;
 mod up;
 mod whole_demo;
+
+use testkit::dice;

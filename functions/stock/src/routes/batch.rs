@@ -12,7 +12,7 @@ use web::{Answer, IdempotencyKey, JsonBytes, NoQuery};
 use super::{Service, now, render};
 use crate::answer::BatchAnswer;
 use crate::catalog;
-use crate::order::{Form, Line, Order};
+use crate::order::{Ask, Line, Order};
 use crate::request::{Asked, ChangeRequest};
 
 /// Lines that a batch may have.
@@ -61,9 +61,9 @@ pub(super) async fn record_batch(
         return Err(invalid.into());
     }
     let lines = lines(&service, asked).await?;
-    let form = if batch.mode == Mode::Atomic { Form::AtomicBatch } else { Form::IndependentBatch };
+    let ask = if batch.mode == Mode::Atomic { Ask::Atomic(lines) } else { Ask::Independent(lines) };
     let key = key.map(|key| (Key::of(&key), RequestHash::of("POST", "/v1/stock-changes/batch", &raw)));
-    render(service.submit(Order { key, form, lines: lines.into() }).await?)
+    render(service.submit(Order { key, ask }).await?)
 }
 
 /// Reads each line by itself; what is wrong with one names it by its place.

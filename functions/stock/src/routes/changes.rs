@@ -11,7 +11,7 @@ use web::{Answer, Cursor, IdempotencyKey, JsonBytes, Limit, NoQuery, Page, Query
 
 use super::{Service, StoreError, now, render};
 use crate::catalog;
-use crate::order::{Form, Order};
+use crate::order::{Ask, Order};
 use crate::request::ChangeRequest;
 use crate::store::movements::{self, Filter};
 
@@ -31,7 +31,7 @@ pub(super) async fn record(
     let known = service.catalog.find(&asked.product).await?.ok_or_else(|| catalog::not_found(&asked.product))?;
     let key = key.map(|key| (Key::of(&key), RequestHash::of("POST", "/v1/stock-changes", &raw)));
     let line = asked.of(known.product_id, known.sku);
-    render(service.submit(Order { key, form: Form::Single, lines: [Ok(line)].into() }).await?)
+    render(service.submit(Order { key, ask: Ask::Change(line) }).await?)
 }
 
 #[derive(Debug, Deserialize, IntoParams)]

@@ -17,7 +17,7 @@ use super::{Service, now, outcomes};
 use crate::catalog;
 use crate::lane::Pending;
 use crate::ledger::Written;
-use crate::order::{Form, Order, Outcome};
+use crate::order::{Ask, Order, Outcome};
 use crate::request::{Asked, ChangeRequest};
 
 /// Rows of one group, which is written in one transaction.
@@ -122,7 +122,7 @@ async fn queue(service: &Service, group: Vec<Row>, key: Option<&str>) -> Answer<
                 });
                 places.push(recorded.len());
                 recorded.push((row.line, Ok(())));
-                orders.push(Order { key, form: Form::ImportRow, lines: [Ok(line)].into() });
+                orders.push(Order { key, ask: Ask::ImportRow(line) });
             }
             Err(problem) => recorded.push((row.line, Err(problem))),
         }

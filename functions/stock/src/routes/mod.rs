@@ -3,7 +3,9 @@
 mod batch;
 mod changes;
 mod import;
+mod reservations;
 mod stock;
+mod transfers;
 
 use std::sync::Arc;
 
@@ -39,6 +41,12 @@ pub(crate) fn router(service: Service, journal: Arc<Journal>, intake: Arc<Intake
         .routes(routes!(changes::record, changes::list))
         .routes(routes!(batch::record_batch))
         .routes(web::unhurried(routes!(import::import)))
+        .routes(routes!(transfers::transfer))
+        .routes(routes!(reservations::reserve))
+        .routes(routes!(reservations::read))
+        .routes(routes!(reservations::confirm))
+        .routes(routes!(reservations::release))
+        .routes(routes!(reservations::extend))
         .routes(routes!(stock::list))
         .routes(routes!(stock::read))
         .with_state(service)

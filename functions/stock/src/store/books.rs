@@ -94,9 +94,25 @@ const ROWS_FOLLOW_ONE_ANOTHER: Check = Check {
           JOIN level l ON l.id = c.level_id WHERE NOT c.follows LIMIT 100",
 };
 
+/// Levels against the holds that they count. One pass over the levels and one over the holds that are counted.
+const RESERVED_IS_HELD: Check = Check {
+    sql: "SELECT format('stream %s@%s: the level has reserved %s, its holds add up to %s', l.product_id, l.location, l.reserved, coalesce(h.held, 0)) \
+          FROM level l LEFT JOIN (SELECT level_id, sum(quantity) AS held FROM hold WHERE counted GROUP BY level_id) h ON h.level_id = l.id \
+          WHERE l.reserved <> coalesce(h.held, 0) LIMIT 100",
+};
+
+/// What `as_of` stands on: `occurred_max` is the latest time of the movements so far, or absent where that is the row's own. One pass in the
+/// order of (level_id, version).
+const TIMES_ARE_FOUND: Check = Check {
+    sql: "SELECT format('stream %s@%s: row %s does not say up to which time everything had occurred', l.product_id, l.location, c.version) \
+          FROM (SELECT level_id, version, coalesce(occurred_max, occurred_at) = coalesce(max(occurred_at) FILTER (WHERE kind < 'THRESHOLD') OVER w, occurred_at) AS found \
+            FROM ledger WINDOW w AS (PARTITION BY level_id ORDER BY version)) c \
+          JOIN level l ON l.id = c.level_id WHERE NOT c.found LIMIT 100",
+};
+
 /// What Stock keeps.
 pub const KEEPER: Keeper<'static> = Keeper {
     service: "stock",
     accounts: &[VERSIONS, STOCK, SALES, ALERTS, PRODUCTS, APPLIED_PRODUCTS],
-    checks: &[LEVELS_ARE_THE_LEDGER, ROWS_FOLLOW_ONE_ANOTHER],
+    checks: &[LEVELS_ARE_THE_LEDGER, ROWS_FOLLOW_ONE_ANOTHER, RESERVED_IS_HELD, TIMES_ARE_FOUND],
 };

@@ -46,13 +46,25 @@ pub struct LocationLevel {
 /// One product by its primary key, its levels by (product_id, location).
 const OF_PRODUCT: &str = "SELECT p.product_id, p.sku, CASE WHEN p.archived THEN 0 ELSE p.min_stock END, \
        l.location, l.on_hand, l.reserved, l.version \
-     FROM product p LEFT JOIN level l ON l.product_id = p.product_id AND l.version > 0 \
+     FROM product p LEFT JOIN level_now l ON l.product_id = p.product_id AND l.version > 0 \
      WHERE p.product_id = $1 ORDER BY l.location";
 
-/// The sums of one product's movements up to a time: its levels, and of each the rows by (level_id, version).
+/// One product's stock at a time: its levels, and in each the last row up to which everything had occurred by then, found by halving the
+/// versions (a look-up by (level_id, version) a step), and what was dated back behind it (a range of `ledger_dated_back`).
 const AS_OF: &str = "SELECT p.product_id, p.sku, CASE WHEN p.archived THEN 0 ELSE p.min_stock END, l.location, \
-       (SELECT sum(j.delta)::bigint FROM ledger j WHERE j.level_id = l.id AND j.occurred_at <= $2) \
+       coalesce(j.on_hand, 0) + coalesce((SELECT sum(b.delta) FROM ledger b WHERE b.level_id = l.id AND b.occurred_max IS NOT NULL AND b.delta <> 0 \
+         AND b.occurred_at <= $2 AND b.version > found.version), 0)::bigint \
      FROM product p LEFT JOIN level l ON l.product_id = p.product_id AND l.version > 0 \
+     LEFT JOIN LATERAL ( \
+       WITH RECURSIVE search (low, high) AS ( \
+         SELECT 0::bigint, l.version \
+         UNION ALL \
+         SELECT CASE WHEN m.occurred THEN m.version ELSE s.low END, CASE WHEN m.occurred THEN s.high ELSE m.version - 1 END \
+         FROM search s CROSS JOIN LATERAL (SELECT j.version, coalesce(j.occurred_max, j.occurred_at) <= $2 AS occurred \
+           FROM ledger j WHERE j.level_id = l.id AND j.version = (s.low + s.high + 1) / 2) m \
+         WHERE s.low < s.high) \
+       SELECT low AS version FROM search WHERE low = high) found ON true \
+     LEFT JOIN ledger j ON j.level_id = l.id AND j.version = found.version \
      WHERE p.product_id = $1 ORDER BY l.location";
 
 /// Walks products by the index on SKU from where the last page ended and sums each one's levels by (product_id, location).
@@ -61,7 +73,7 @@ const LIST: &str = "SELECT p.product_id, p.sku, CASE WHEN p.archived THEN 0 ELSE
        SELECT coalesce(array_agg(l.location ORDER BY l.location), '{}') AS locations, coalesce(array_agg(l.on_hand ORDER BY l.location), '{}') AS on_hand, \
          coalesce(array_agg(l.reserved ORDER BY l.location), '{}') AS reserved, coalesce(array_agg(l.version ORDER BY l.location), '{}') AS versions, \
          coalesce(sum(l.on_hand - l.reserved), 0) AS available \
-       FROM level l WHERE l.product_id = p.product_id AND l.version > 0 AND ($3::text IS NULL OR l.location = $3)) s \
+       FROM level_now l WHERE l.product_id = p.product_id AND l.version > 0 AND ($3::text IS NULL OR l.location = $3)) s \
      WHERE ($1::text IS NULL OR p.sku > $1) AND ($3::text IS NULL OR s.locations <> '{}') \
        AND ($4::text IS NULL OR $4 = CASE WHEN s.available <= 0 THEN 'out' \
          WHEN s.available < CASE WHEN p.archived THEN 0 ELSE p.min_stock END THEN 'low' ELSE 'ok' END) \

@@ -5,3 +5,4 @@ pub mod events;
 pub mod levels;
 pub mod movements;
 pub mod products;
+pub mod reservations;

@@ -21,7 +21,8 @@ pub struct Filter {
     pub to: Option<Time>,
 }
 
-const COLUMNS: &str = "j.id, j.change_id, l.product_id, p.sku, l.location, j.kind::text, j.quantity, j.delta, j.on_hand, j.reserved, j.version, \
+/// The columns that [`change`] reads, from a `ledger j` with its `level l` and `product p`.
+pub(super) const COLUMNS: &str = "j.change_id, l.product_id, p.sku, l.location, j.kind::text, j.quantity, j.delta, j.on_hand, j.reserved, j.version, \
      j.unit_price, j.reason, j.reference, j.occurred_at, j.recorded_at";
 
 /// A movement and its place in the ledger, which is what a cursor remembers.
@@ -71,13 +72,13 @@ pub async fn list(database: &Database, filter: &Filter, before: Option<i64>, row
         parameters.push(&product);
         let product = parameters.len();
         format!(
-            "SELECT {COLUMNS} FROM level l JOIN product p USING (product_id) CROSS JOIN LATERAL ( \
+            "SELECT j.id, {COLUMNS} FROM level l JOIN product p USING (product_id) CROSS JOIN LATERAL ( \
                SELECT * FROM ledger j WHERE j.level_id = l.id AND {conditions} ORDER BY j.version DESC LIMIT $2) j \
              WHERE l.product_id = ${product} ORDER BY j.id DESC LIMIT $2"
         )
     } else {
         format!(
-            "SELECT {COLUMNS} FROM ledger j JOIN level l ON l.id = j.level_id JOIN product p USING (product_id) \
+            "SELECT j.id, {COLUMNS} FROM ledger j JOIN level l ON l.id = j.level_id JOIN product p USING (product_id) \
              WHERE {conditions} ORDER BY j.id DESC LIMIT $2"
         )
     };
@@ -86,24 +87,30 @@ pub async fn list(database: &Database, filter: &Filter, before: Option<i64>, row
 }
 
 fn listed(row: &tokio_postgres::Row) -> Option<Listed> {
-    let (on_hand, reserved): (i64, i64) = (row.get(8), row.get(9));
-    let change = Change {
-        id: row.get(1),
-        product_id: ProductId(row.get(2)),
-        sku: Sku::trusted(row.get(3)),
-        location: Location::trusted(row.get(4)),
-        kind: ChangeType::parse(row.get(5))?,
-        quantity: row.get(6),
-        delta: row.get(7),
+    Some(Listed { id: row.get(0), change: change(row, 1)? })
+}
+
+/// Reads the movement whose [`COLUMNS`] begin at `first`; `None` where the row has none.
+pub(super) fn change(row: &tokio_postgres::Row, first: usize) -> Option<Change> {
+    let id = row.get::<_, Option<uuid::Uuid>>(first)?;
+    let at = |column: usize| first + column;
+    let (on_hand, reserved): (i64, i64) = (row.get(at(7)), row.get(at(8)));
+    Some(Change {
+        id,
+        product_id: ProductId(row.get(at(1))),
+        sku: Sku::trusted(row.get(at(2))),
+        location: Location::trusted(row.get(at(3))),
+        kind: ChangeType::parse(row.get(at(4)))?,
+        quantity: row.get(at(5)),
+        delta: row.get(at(6)),
         on_hand,
         reserved,
         available: on_hand - reserved,
-        version: row.get(10),
-        unit_price: row.get::<_, Option<_>>(11).map(Money::trusted),
-        reason: row.get::<_, Option<&str>>(12).map(Reason::trusted),
-        reference: row.get::<_, Option<&str>>(13).map(Reference::trusted),
-        occurred_at: Time::new(row.get(14)),
-        recorded_at: Time::new(row.get(15)),
-    };
-    Some(Listed { id: row.get(0), change })
+        version: row.get(at(9)),
+        unit_price: row.get::<_, Option<_>>(at(10)).map(Money::trusted),
+        reason: row.get::<_, Option<&str>>(at(11)).map(Reason::trusted),
+        reference: row.get::<_, Option<&str>>(at(12)).map(Reference::trusted),
+        occurred_at: Time::new(row.get(at(13))),
+        recorded_at: Time::new(row.get(at(14))),
+    })
 }

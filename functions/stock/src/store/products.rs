@@ -37,9 +37,10 @@ const PUT_IN_FORCE: &str = "WITH copy AS (SELECT product_id, version, archived, 
          FROM level l JOIN copy c USING (product_id) WHERE l.product_version < c.version), \
      levels AS (UPDATE level l SET product_version = c.product_version, archived = c.archived, min_stock = c.min_stock, \
              version = l.version + c.told::int, recorded_at = CASE WHEN c.told THEN c.recorded_at ELSE l.recorded_at END \
-         FROM changed c WHERE l.id = c.id RETURNING l.id, l.version, l.on_hand, l.reserved) \
-     INSERT INTO ledger (level_id, version, kind, delta, delta_reserved, on_hand, reserved, product_version, occurred_at, recorded_at) \
-     SELECT l.id, l.version, 'THRESHOLD', 0, 0, l.on_hand, l.reserved, c.product_version, c.recorded_at, c.recorded_at \
+         FROM changed c WHERE l.id = c.id RETURNING l.id, l.version, l.on_hand, l.reserved, l.occurred_at) \
+     INSERT INTO ledger (level_id, version, kind, delta, delta_reserved, on_hand, reserved, product_version, occurred_at, occurred_max, recorded_at) \
+     SELECT l.id, l.version, 'THRESHOLD', 0, 0, l.on_hand, l.reserved, c.product_version, c.recorded_at, nullif(l.occurred_at, c.recorded_at), \
+       c.recorded_at \
      FROM levels l JOIN changed c USING (id) WHERE c.told ORDER BY l.id";
 
 /// Finds products by their names.

@@ -39,10 +39,20 @@ async fn read(State(shelf): State<Shelf>, Path(name): Path<String>) -> impl Into
     product.map(|product| axum::Json(product.clone())).ok_or(StatusCode::NOT_FOUND)
 }
 
+async fn serve_product(shelf: &Shelf) -> String {
+    serve(Router::new().route("/v1/products/{ref}", get(read)).with_state(Arc::clone(shelf))).await
+}
+
+/// A Product that has products of these SKUs; its address.
+pub(crate) async fn product_server(skus: impl IntoIterator<Item = String>) -> String {
+    let shelf = skus.into_iter().map(|sku| (sku.clone(), product(&sku))).collect();
+    serve_product(&Arc::new(Mutex::new(shelf))).await
+}
+
 /// Starts Stock with nothing in it.
 pub(crate) async fn stock() -> Stock {
     let at_product = Shelf::default();
-    let product_url = serve(Router::new().route("/v1/products/{ref}", get(read)).with_state(Arc::clone(&at_product))).await;
+    let product_url = serve_product(&at_product).await;
     instance(TestDatabase::create().await.settings(), product_url, at_product).await
 }
 

@@ -8,4 +8,7 @@ mod fixture;
 mod import;
 mod keys;
 mod products;
+mod program;
 mod reads;
+mod reservations;
+mod transfers;

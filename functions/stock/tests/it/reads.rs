@@ -109,3 +109,23 @@ async fn the_books_name_what_was_tampered_with() {
     let drifts = stock.http.get("/v1/books").await.expect(200).json()["drifts"].as_array().unwrap().len();
     assert_eq!(drifts, 2, "the sum and the chain");
 }
+
+#[tokio::test]
+async fn the_stock_at_any_time_is_the_sum_of_what_had_occurred_however_it_was_dated() {
+    let stock = stock().await;
+    stock.with("A", 0).await;
+    // (minute of occurrence, units): in order, back, ahead, twice the same, and back again.
+    let moves = [(10, 5), (20, 7), (15, 3), (30, 1), (30, 2), (5, 11), (29, 4), (40, 6), (8, 9), (50, 1)];
+    for (minute, units) in moves {
+        let at = format!("2026-01-01T10:{minute:02}:00Z");
+        stock.post(&json!({"sku": "A", "type": "RESTOCK", "quantity": units, "occurred_at": at})).await.expect(201);
+        // Rows that move nothing stand between, dated now.
+        stock.reserve(&json!([{"sku": "A", "quantity": 1}]), 600).await.expect(201);
+    }
+    for minute in 0..60 {
+        let then = stock.http.get(&format!("/v1/stock/A?as_of=2026-01-01T10:{minute:02}:00Z")).await.expect(200).json();
+        let sum: i64 = moves.iter().filter(|(at, _)| *at <= minute).map(|(_, units)| units).sum();
+        assert_eq!((&then["on_hand"], &then["reserved"], &then["version"]), (&json!(sum), &json!(null), &json!(null)), "minute {minute}");
+    }
+    stock.balances().await;
+}

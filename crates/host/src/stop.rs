@@ -1,7 +1,8 @@
-//! Signals: the first one asks for an orderly stop, the second one ends the process at once.
+//! Signals to a program: the first one asks for an orderly stop, the second one ends the process at once.
 //!
 //! Ending at once is safe: whatever was acknowledged is in PostgreSQL, which the kernel tells to shut down when this process is gone.
 
+use std::io;
 use std::process;
 use std::thread;
 use std::time::Duration;
@@ -15,23 +16,23 @@ const PATIENCE: Duration = Duration::from_secs(14);
 
 /// The wish to stop.
 #[derive(Debug, Clone)]
-pub(super) struct Stop {
+pub struct Stop {
     /// Cancelled by the first signal.
-    pub(super) token: CancellationToken,
+    pub token: CancellationToken,
 }
 
 impl Stop {
-    /// Listens from now on for SIGINT and SIGTERM.
-    pub(super) fn listen(runtime: &Runtime) -> anyhow::Result<Self> {
+    /// Listens from now on for SIGINT and SIGTERM; `program` is who says so.
+    pub fn listen(program: &'static str, runtime: &Runtime) -> io::Result<Self> {
         let token = CancellationToken::new();
         let _inside = runtime.enter();
         let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let stop = token.clone();
         runtime.spawn(async move {
             either(&mut interrupt, &mut terminate).await;
-            eprintln!("gudang: stopping; a second signal stops at once");
+            eprintln!("{program}: stopping; a second signal stops at once");
             stop.cancel();
-            thread::spawn(give_up);
+            thread::spawn(move || give_up(program));
             let number = either(&mut interrupt, &mut terminate).await;
             process::exit(128 + number);
         });
@@ -48,8 +49,8 @@ async fn either(interrupt: &mut Signal, terminate: &mut Signal) -> i32 {
 }
 
 /// Ends the process when the orderly stop takes too long.
-fn give_up() {
+fn give_up(program: &str) {
     thread::sleep(PATIENCE);
-    eprintln!("gudang: not everything ended within {} s, leaving it; nothing that was acknowledged is lost", PATIENCE.as_secs());
+    eprintln!("{program}: not everything ended within {} s, leaving it; nothing that was acknowledged is lost", PATIENCE.as_secs());
     process::exit(0);
 }

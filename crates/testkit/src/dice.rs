@@ -1,20 +1,20 @@
-//! Chance that can be had again: the same seed throws the same, on every machine and with every version of every crate.
+//! Chance that can be had again: the same seed throws the same, on every machine and with every version of every crate. It knows no test.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A seed to print: the one that the build was given as `GUDANG_SEED`, else one of the moment.
-pub(crate) fn seed() -> u64 {
+pub fn seed() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a time after 1970");
     option_env!("GUDANG_SEED").map_or(now.as_nanos() as u64, |seed| seed.parse().expect("GUDANG_SEED is a number"))
 }
 
 /// Throws numbers (SplitMix64, Steele, Lea and Flood 2014).
 #[derive(Debug, Clone)]
-pub(crate) struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
     /// Dice of their own for each `number`, all following from one seed.
-    pub(crate) fn new(seed: u64, number: u64) -> Self {
+    pub fn new(seed: u64, number: u64) -> Self {
         let mut dice = Self(seed ^ number.wrapping_mul(0xD1B5_4A32_D192_ED03));
         dice.throw();
         dice
@@ -28,12 +28,12 @@ impl Dice {
     }
 
     /// A number from 0 up to, but not, `bound`.
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+    pub fn below(&mut self, bound: u64) -> u64 {
         self.throw() % bound
     }
 
     /// True once in `times`.
-    pub(crate) fn once_in(&mut self, times: u64) -> bool {
+    pub fn once_in(&mut self, times: u64) -> bool {
         self.below(times) == 0
     }
 }

@@ -1,0 +1,156 @@
+//! Clients that each send one keyed request after another, and send again, with the same key, whatever had no answer.
+//!
+//! They remember every request with its answer, and that is all that the proof believes. They know the API and nothing behind it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use testkit::dice::Dice;
+use testkit::{Answer, Http};
+
+/// Few, so that requests of one batch meet.
+pub(super) const PRODUCTS: u64 = 6;
+/// Lines of a batch, at most.
+const BATCH_LINES: u64 = 8;
+/// How long a service may be away.
+const AWAY: Duration = Duration::from_mins(1);
+/// Before a request is sent again.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// What a client sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    /// One change a request.
+    Singles,
+    /// Batches, atomic and independent in turn.
+    Batches,
+}
+
+/// Everybody who sends.
+pub(super) const CLIENTS: [Role; 6] = [Role::Singles, Role::Singles, Role::Singles, Role::Batches, Role::Batches, Role::Batches];
+
+/// A request under a key.
+#[derive(Debug, Clone)]
+pub(super) struct Request {
+    pub(super) key: String,
+    pub(super) path: String,
+    body: String,
+}
+
+/// A request and what it was answered, once for all.
+#[derive(Debug)]
+pub(super) struct Settled {
+    pub(super) request: Request,
+    pub(super) answer: Answer,
+    /// How often it was sent and had no answer at all.
+    pub(super) broken: u32,
+    /// The codes of answers that said "not now".
+    pub(super) turned_away: Vec<String>,
+}
+
+/// What the clients share.
+#[derive(Debug, Clone)]
+pub(super) struct Floor {
+    pub(super) stock: Http,
+    /// Set when nothing new is to be begun.
+    pub(super) closing: Arc<AtomicBool>,
+}
+
+impl Floor {
+    /// Opens the shop with something on every shelf.
+    pub(super) async fn open(stock: Http) -> Self {
+        for n in 0..PRODUCTS {
+            stock.post("/v1/stock-changes", &json!({"sku": sku(n), "type": "RESTOCK", "quantity": 20})).await.expect(201);
+        }
+        Self { stock, closing: Arc::default() }
+    }
+}
+
+/// The SKU of product `n`.
+pub(super) fn sku(n: u64) -> String {
+    format!("thing {n}")
+}
+
+/// How the requests fared, in words.
+pub(super) fn summary(settled: &[Settled]) -> String {
+    let broken = settled.iter().filter(|settled| settled.broken > 0).count();
+    let replayed = settled.iter().filter(|settled| settled.is_replay()).count();
+    let mut codes: BTreeMap<&str, usize> = BTreeMap::new();
+    for code in settled.iter().flat_map(|settled| &settled.turned_away) {
+        *codes.entry(code).or_default() += 1;
+    }
+    format!("{} requests: {broken} had no answer at first, {replayed} had been carried out before, turned away: {codes:?}", settled.len())
+}
+
+impl Settled {
+    /// Whether the answer says that the request had been carried out before.
+    pub(super) fn is_replay(&self) -> bool {
+        self.answer.header("idempotent-replayed") == "true"
+    }
+}
+
+/// Sends until the shop closes; then everything that was begun has its answer.
+pub(super) async fn client(role: Role, number: u64, mut dice: Dice, floor: Floor) -> Vec<Settled> {
+    let mut settled = Vec::new();
+    while !floor.closing.load(Ordering::Relaxed) {
+        let request = role.request(&mut dice, &format!("{number}-{}", settled.len()));
+        settled.push(settle(&floor.stock, request).await);
+    }
+    settled
+}
+
+/// Sends a request once.
+pub(super) async fn send(stock: &Http, request: &Request) -> Result<Answer, String> {
+    let headers = [("content-type", "application/json"), ("idempotency-key", request.key.as_str())];
+    stock.try_send("POST", &request.path, &headers, request.body.clone()).await.map_err(|error| format!("{error:?}"))
+}
+
+/// Sends until there is an answer; one that says "not now" is none.
+async fn settle(stock: &Http, request: Request) -> Settled {
+    let (begun, mut broken, mut turned_away) = (Instant::now(), 0, Vec::new());
+    loop {
+        let said = match send(stock, &request).await {
+            Ok(answer) if answer.status != 503 => return Settled { request, answer, broken, turned_away },
+            Ok(answer) => {
+                turned_away.push(answer.json()["code"].as_str().unwrap_or_default().to_owned());
+                answer.text()
+            }
+            Err(error) => {
+                broken += 1;
+                error
+            }
+        };
+        assert!(begun.elapsed() < AWAY, "no answer to {} within {AWAY:?}: {said}", request.key);
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+impl Role {
+    fn request(self, dice: &mut Dice, key: &str) -> Request {
+        let (path, body) = match self {
+            Self::Singles => ("/v1/stock-changes", line(dice, &format!("{key}/1"))),
+            Self::Batches => {
+                let mode = if dice.once_in(2) { "atomic" } else { "independent" };
+                let changes: Vec<Value> = (0..=dice.below(BATCH_LINES)).map(|n| line(dice, &format!("{key}/{}", n + 1))).collect();
+                ("/v1/stock-changes/batch", json!({"mode": mode, "changes": changes}))
+            }
+        };
+        Request { key: key.to_owned(), path: path.to_owned(), body: body.to_string() }
+    }
+}
+
+/// A change of few units, so that shelves go empty and are filled.
+fn line(dice: &mut Dice, reference: &str) -> Value {
+    let (kind, quantity) = match dice.below(20) {
+        0..10 => ("SALE", 1 + dice.below(6)),
+        10..15 => ("RESTOCK", 1 + dice.below(9)),
+        15..17 => ("RETURN", 1 + dice.below(3)),
+        17..19 => ("WRITE_OFF", 1 + dice.below(6)),
+        _ => ("COUNT", dice.below(15)),
+    };
+    let location = if dice.once_in(4) { "back room" } else { "default" };
+    json!({"sku": sku(dice.below(PRODUCTS)), "type": kind, "quantity": quantity, "location": location, "reference": reference})
+}

@@ -1,0 +1,138 @@
+//! The proof: what the clients remember, against what Stock shows and what stands in its tables.
+//!
+//! It goes on after the first broken promise, so that a failure shows its whole extent. What is compared is compared as lines of text.
+
+use std::collections::BTreeMap;
+
+use postgres::Database;
+use serde_json::Value;
+use testkit::Http;
+
+use super::load::{self, Floor, Settled};
+
+/// Differences that are shown of each promise.
+const SHOWN: usize = 8;
+/// Requests that are sent again at once.
+const AT_ONCE: usize = 16;
+
+/// Streams whose level is not what its ledger says, recomputed here without Stock's help.
+const UNBALANCED: &str = "SELECT format('level %s: version %s, on_hand %s, reserved %s; ledger: %s', l.id, l.version, l.on_hand, l.reserved, s) \
+     FROM level l FULL JOIN (SELECT level_id, count(*) AS rows, max(version) AS last, min(version) AS first, sum(delta) AS on_hand, \
+         sum(delta_reserved) AS reserved FROM ledger GROUP BY level_id) s ON s.level_id = l.id \
+     WHERE NOT coalesce(l.version = s.rows AND l.version = s.last AND s.first = 1 AND l.on_hand = s.on_hand AND l.reserved = s.reserved, \
+         l.version = 0)";
+
+/// Keys that were stored by another transaction than the changes that they answer for.
+const KEYS_APART: &str = "SELECT reference FROM ledger l WHERE reference IS NOT NULL AND NOT EXISTS \
+     (SELECT FROM idempotency_key k WHERE k.xmin::text = (l.xid::text::bigint % 4294967296)::text)";
+
+/// Everything that was found to be wrong, a sentence each. `in_one_request`: the service lived, so clients had to hear the truth at once.
+pub(super) async fn of(in_one_request: bool, floor: &Floor, settled: &[Settled], database: &Database) -> Vec<String> {
+    let mut found = Vec::new();
+    statuses(settled, &mut found);
+    outcomes(in_one_request, settled, &mut found);
+    replays(&floor.stock, settled, &mut found).await;
+    acknowledged(&floor.stock, settled, &mut found).await;
+    let books = floor.stock.get("/v1/books").await.expect(200).json();
+    compare("the books have no drift", Vec::new(), lines(&books["drifts"]), &mut found);
+    let connection = database.get().await.unwrap();
+    for (promise, sql) in [("levels are what their ledger says", UNBALANCED), ("a change and its key are one transaction", KEYS_APART)] {
+        let rows = connection.query(sql, &[]).await.unwrap();
+        compare(promise, Vec::new(), rows.iter().map(|row| row.get(0)).collect(), &mut found);
+    }
+    found
+}
+
+/// Notes the differences between what is promised and what was found, line by line.
+fn compare(promise: &str, expected: Vec<String>, there: Vec<String>, found: &mut Vec<String>) {
+    let mut surplus: BTreeMap<String, i64> = BTreeMap::new();
+    for (line, times) in there.into_iter().map(|line| (line, 1)).chain(expected.into_iter().map(|line| (line, -1))) {
+        *surplus.entry(line).or_default() += times;
+    }
+    surplus.retain(|_, times| *times != 0);
+    if surplus.is_empty() {
+        return;
+    }
+    let told = surplus.iter().take(SHOWN).map(|(line, times)| {
+        let what = if *times < 0 { "missing" } else { "too many" };
+        format!("\n    {} {what}: {line}", times.abs())
+    });
+    found.push(format!("{promise}: {} differences{}", surplus.len(), told.collect::<String>()));
+}
+
+fn lines(values: &Value) -> Vec<String> {
+    values.as_array().unwrap().iter().map(Value::to_string).collect()
+}
+
+/// Nothing is answered but what the contract says.
+fn statuses(settled: &[Settled], found: &mut Vec<String>) {
+    let strange = settled.iter().filter(|settled| match settled.request.path.as_str() {
+        "/v1/stock-changes" | "/v1/transfers" | "/v1/reservations" => !matches!(settled.answer.status, 201 | 409),
+        _ => !matches!(settled.answer.status, 200 | 409),
+    });
+    let strange = strange.map(|Settled { request, answer, .. }| format!("{}: {} {}", request.key, answer.status, answer.text()));
+    compare("every request is taken or refused as the contract says", Vec::new(), strange.collect(), found);
+}
+
+/// Who was told "not now" was told the truth: it had not been carried out. And as long as the service lives there is always an answer.
+fn outcomes(in_one_request: bool, settled: &[Settled], found: &mut Vec<String>) {
+    let lied_to = settled.iter().filter(|settled| settled.broken == 0 && settled.is_replay());
+    let lied_to = lied_to.map(|settled| format!("{}: {:?}, but it had been carried out", settled.request.key, settled.turned_away));
+    compare("a change that is committed is not answered 503", Vec::new(), lied_to.collect(), found);
+    let broken = settled.iter().filter(|settled| in_one_request && settled.broken > 0);
+    let broken = broken.map(|settled| format!("{}: sent {} times in vain", settled.request.key, settled.broken));
+    compare("every request is answered", Vec::new(), broken.collect(), found);
+}
+
+/// The same key and the same request have the same answer, byte for byte.
+async fn replays(stock: &Http, settled: &[Settled], found: &mut Vec<String>) {
+    let mut differences = Vec::new();
+    for some in settled.chunks(AT_ONCE) {
+        let again = futures::future::join_all(some.iter().map(|settled| load::send(stock, &settled.request))).await;
+        for (Settled { request, answer, .. }, again) in some.iter().zip(again) {
+            let again = again.unwrap();
+            let same = |header| answer.header(header) == again.header(header);
+            if answer.status != again.status || answer.body != again.body || !same("location") || !same("etag") || !same("content-type") {
+                differences.push(format!(
+                    "{}: {} {} and then {} {}",
+                    request.key,
+                    answer.status,
+                    answer.text(),
+                    again.status,
+                    again.text()
+                ));
+            } else if again.header("idempotent-replayed") != "true" {
+                differences.push(format!("{}: the answer does not say that it is a replay", request.key));
+            }
+        }
+    }
+    compare("a replay answers the same bytes", Vec::new(), differences, found);
+}
+
+/// Every change that a client was told is recorded, and no other, is in the ledger once, as it was told.
+async fn acknowledged(stock: &Http, settled: &[Settled], found: &mut Vec<String>) {
+    let told = settled.iter().filter(|settled| settled.answer.status < 300).flat_map(|settled| changes_in(&settled.answer.json()));
+    let opening = |change: &Value| change["reference"].is_null();
+    let listed = all(stock, "/v1/stock-changes?").await;
+    let there = listed.iter().filter(|change| !opening(change)).map(Value::to_string);
+    compare("every acknowledged change is there once, and no other is", told.collect(), there.collect(), found);
+}
+
+/// The changes of an answer, whatever was asked.
+fn changes_in(answer: &Value) -> Vec<String> {
+    let of_batch = answer["results"].as_array().into_iter().flatten().filter_map(|result| result.get("change"));
+    let of_others = answer["changes"].as_array().into_iter().flatten();
+    let single = answer.get("delta").is_some().then_some(answer);
+    single.into_iter().chain(of_batch).chain(of_others).map(Value::to_string).collect()
+}
+
+/// Every item of a list, page by page.
+async fn all(stock: &Http, path: &str) -> Vec<Value> {
+    let (mut items, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let mut page = stock.get(&format!("{path}limit=500{cursor}")).await.expect(200).json();
+        items.append(page["items"].as_array_mut().unwrap());
+        let Some(place) = page["next_cursor"].as_str() else { return items };
+        cursor = format!("&cursor={place}");
+    }
+}

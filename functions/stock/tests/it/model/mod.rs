@@ -1,0 +1,13 @@
+//! Stock against a model of it: whatever happens, in turn or at the same time, it answers as one clerk with one book would.
+//!
+//! The model is written from the contract and shares no code with the service.
+
+mod ask;
+mod books;
+mod expect;
+mod histories;
+mod log;
+mod names;
+mod run;
+mod shelf;
+mod throw;

@@ -1,0 +1,151 @@
+//! What the clerk promises: reservations, from their making to their end.
+//!
+//! Like the rest of the model it is told when a hold's time has come.
+
+use serde_json::{Value, json};
+
+use super::super::ask::{LOCATIONS, Part, SKUS};
+use super::super::expect::Expected;
+use super::super::log::{Entry, Log, Row};
+use super::{Shelf, Stroke, limited, row};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Reservation {
+    lines: Vec<Part>,
+    status: Status,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Status {
+    Active,
+    Confirmed,
+    Released,
+    Expired,
+}
+
+impl Status {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Confirmed => "confirmed",
+            Self::Released => "released",
+            Self::Expired => "expired",
+        }
+    }
+}
+
+impl Shelf {
+    /// All lines or none, each seeing what the one before left.
+    pub(super) fn reserve(&mut self, number: usize, lines: &[Part], ttl: i64, log: &mut Log) -> Result<Expected, Expected> {
+        lines.iter().try_for_each(|line| self.known(line.place.product))?;
+        for line in lines {
+            self.on_sale(line.place.product)?;
+            limited(line.units, self.level(line.place).available())?;
+            self.promise("reserved", *line, line.units, log);
+        }
+        self.reservations.insert(number, Reservation { lines: lines.to_vec(), status: Status::Active });
+        let mut body = self.shown(number);
+        body["resolved_at"] = Value::Null;
+        if ttl == 1 {
+            self.lapse(number, log);
+        }
+        Ok(Expected::new(201, body))
+    }
+
+    /// Sells what was promised, or a part of it; the rest is released. Line by line, the sale first.
+    pub(super) fn confirm(&mut self, number: usize, part: Option<&[Part]>, log: &mut Log) -> Result<Expected, Expected> {
+        let lines = self.standing(number)?;
+        let mut wanted: Option<Vec<Part>> = part.map(<[Part]>::to_vec);
+        let mut changes = Vec::new();
+        for line in lines {
+            let sold = match wanted.as_mut().map(|parts| parts.iter_mut().find(|part| part.place == line.place)) {
+                None => line.units,
+                Some(None) => 0,
+                Some(Some(part)) => {
+                    let sold = part.units.min(line.units);
+                    part.units -= sold;
+                    sold
+                }
+            };
+            if sold > 0 {
+                limited(sold, self.level(line.place).on_hand)?;
+                changes.push(self.moved(line.place, "SALE", sold, [-sold, -sold], log));
+            }
+            if sold < line.units {
+                self.promise("released", line, sold - line.units, log);
+            }
+        }
+        let mut body = self.resolved(number, Status::Confirmed);
+        body["changes"] = json!(changes);
+        Ok(Expected::new(200, body))
+    }
+
+    pub(super) fn release(&mut self, number: usize, log: &mut Log) -> Result<Expected, Expected> {
+        for line in self.standing(number)? {
+            self.promise("released", line, -line.units, log);
+        }
+        Ok(Expected::new(200, self.resolved(number, Status::Released)))
+    }
+
+    pub(super) fn extend(&mut self, number: usize, ttl: i64, log: &mut Log) -> Result<Expected, Expected> {
+        self.standing(number)?;
+        let body = self.shown(number);
+        if ttl == 1 {
+            self.lapse(number, log);
+        }
+        Ok(Expected::new(200, body))
+    }
+
+    pub(super) fn reservation(&self, number: usize) -> Result<Expected, Expected> {
+        let found = self.reservations.contains_key(&number);
+        if found { Ok(Expected::new(200, self.shown(number))) } else { Err(Expected::problem(404, "reservation_not_found")) }
+    }
+
+    /// The reservation's time has come, if it still stood.
+    pub(super) fn lapse(&mut self, number: usize, log: &mut Log) {
+        let Some(reservation) = self.reservations.get_mut(&number).filter(|reservation| reservation.status == Status::Active) else { return };
+        reservation.status = Status::Expired;
+        for line in reservation.lines.clone() {
+            let level = self.levels.entry(line.place).or_default();
+            level.reserved -= line.units;
+            level.lapsed += 1;
+            let row = row(promised("expired", line, -line.units), self.products.get(&line.place.product).map_or(0, super::Product::threshold));
+            log.entries.push(Entry::Lapsed(Row { reservation: Some(number), ..row }));
+        }
+    }
+
+    /// The lines of a reservation that can still be decided about.
+    fn standing(&self, number: usize) -> Result<Vec<Part>, Expected> {
+        let reservation = self.reservations.get(&number).ok_or_else(|| Expected::problem(404, "reservation_not_found"))?;
+        match reservation.status {
+            Status::Active => Ok(reservation.lines.clone()),
+            Status::Expired => Err(Expected::problem(409, "reservation_expired")),
+            Status::Confirmed | Status::Released => Err(Expected::problem(409, "reservation_resolved")),
+        }
+    }
+
+    fn resolved(&mut self, number: usize, status: Status) -> Value {
+        if let Some(reservation) = self.reservations.get_mut(&number) {
+            reservation.status = status;
+        }
+        self.shown(number)
+    }
+
+    fn promise(&mut self, event: &'static str, line: Part, delta_reserved: i64, log: &mut Log) {
+        self.record(promised(event, line, delta_reserved), log);
+    }
+
+    fn shown(&self, number: usize) -> Value {
+        let Some(Reservation { lines, status }) = self.reservations.get(&number) else { return Value::Null };
+        let line = |line: &Part| {
+            let (sku, location) = (SKUS[line.place.product], LOCATIONS[line.place.location]);
+            json!({"product_id": format!("the id of {sku}"), "sku": sku, "location": location, "quantity": line.units})
+        };
+        let lines: Vec<Value> = lines.iter().map(line).collect();
+        json!({"id": format!("reservation {number}"), "status": status.word(), "lines": lines, "reference": format!("v{number}")})
+    }
+}
+
+fn promised(event: &'static str, line: Part, delta_reserved: i64) -> Stroke {
+    Stroke { place: line.place, event, kind: None, quantity: Some(delta_reserved.abs()), delta: 0, delta_reserved }
+}
