@@ -41,6 +41,7 @@ fn recorder() -> Result<PrometheusHandle, BuildError> {
         tracing::error!(%error, "metrics are folded only when they are read");
     }
     ::metrics::describe_counter!(REQUESTS, "HTTP requests answered");
+    ::metrics::describe_histogram!(REJECTIONS, "time from the request's head to the answer that turned it away");
     ::metrics::describe_histogram!(DURATION, "time from the request's head to its answer's head");
     Ok(handle)
 }
@@ -50,6 +51,12 @@ pub fn render() -> String {
     HANDLE.get().and_then(Option::as_ref).map(PrometheusHandle::render).unwrap_or_default()
 }
 
+/// Counts a caller that was turned away because too much was under way.
+pub(crate) fn turned_away(service: &'static str, took: Duration) {
+    histogram!(REJECTIONS, "service" => service).record(took);
+}
+
+const REJECTIONS: &str = "gudang_rejection_seconds";
 const REQUESTS: &str = "gudang_http_requests_total";
 const DURATION: &str = "gudang_http_request_duration_seconds";
 

@@ -23,6 +23,7 @@ use tracing::field::Empty;
 use uuid::Uuid;
 
 use crate::Failure;
+use crate::failure::TurnedAway;
 use crate::metrics::Endpoint;
 
 /// Requests that one service handles at once; beyond it callers are turned away at once.
@@ -119,6 +120,9 @@ where
         None => refuse(Problem::new(Kind::Overloaded, "overloaded", "too many requests are being handled, try again")),
     };
     let took = started.elapsed();
+    if response.extensions_mut().remove::<TurnedAway>().is_some() {
+        crate::metrics::turned_away(shared.service, took);
+    }
     response.headers_mut().insert(REQUEST_ID, id);
     let status = response.status();
     seen.metrics.count(shared.service, &route.path, &method, status, took);
