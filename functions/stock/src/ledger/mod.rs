@@ -18,12 +18,20 @@ use tokio_postgres::error::SqlState;
 use crate::lane::{Commit, Request};
 use crate::order::{Order, Outcome};
 
-use session::{Failed, Session};
+use session::{Failed, Session, Witness};
 
-const STATUS: &str = "SELECT pg_xact_status($1::text::xid8)";
+/// Whether a transaction may still end either way. A number that was not given yet is that of one which a crash undid.
+const IN_PROGRESS: &str = "SELECT CASE WHEN $1::text::xid8 < pg_current_xact_id() \
+     THEN pg_xact_status($1::text::xid8) IS NOT DISTINCT FROM 'in progress' ELSE false END";
+
+/// Whether a row is the one that was written: by (level_id, version).
+const WRITTEN: &str =
+    "SELECT EXISTS (SELECT FROM ledger WHERE level_id = $1 AND version = $2 AND change_id IS NOT DISTINCT FROM $3 AND recorded_at = $4)";
 
 /// How long the outcome of a COMMIT is asked for before the callers are told that it is unknown.
 const ASK_FOR_OUTCOME: Duration = Duration::from_secs(10);
+/// Between two such questions.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
 /// How often a batch is run again that was rolled back through no fault of its own.
 const AGAIN: u32 = 3;
 
@@ -117,9 +125,9 @@ impl Writer {
                     self.journal.wake();
                     return Ok(outcomes);
                 }
-                Err(Failed::During { xid, outcomes, error }) => {
+                Err(Failed::During { xid, witness, outcomes, error }) => {
                     tracing::warn!(ledger.xid = xid, error = %fault::chain(&error), "the answer to a commit was lost, asking for its outcome");
-                    match self.outcome(&xid).await {
+                    match self.outcome(&xid, witness).await {
                         Some(true) => {
                             self.journal.wake();
                             return Ok(outcomes);
@@ -164,22 +172,34 @@ impl Writer {
         written
     }
 
-    /// Asks whether a transaction was committed, until it is not in progress any more. A look-up of the keys would race with it.
-    async fn outcome(&self, xid: &str) -> Option<bool> {
+    /// Finds out whether a transaction was committed; `None` when the database could not be asked.
+    ///
+    /// Its number only tells when it is over: after a crash the numbers of transactions that were not flushed are given again, so another's
+    /// success may stand under it. What proves that it was ours is a row of ours. A batch without any row left nothing but answers under keys, and
+    /// is simply run again: they are found then.
+    async fn outcome(&self, xid: &str, witness: Option<Witness>) -> Option<bool> {
         let asked = async {
             loop {
-                let status = async {
-                    let client = self.database.get().await?;
-                    postgres::query_one(&client, STATUS, &[&xid]).await
-                };
-                match status.await.map(|row| row.get::<_, Option<String>>(0)) {
-                    Ok(Some(status)) if status == "committed" => return true,
-                    Ok(Some(status)) if status == "aborted" => return false,
-                    _ => tokio::time::sleep(Duration::from_millis(50)).await,
+                match self.ask_for_outcome(xid, witness).await {
+                    Ok(Some(committed)) => return committed,
+                    Ok(None) => {}
+                    Err(error) => tracing::debug!(error = %fault::chain(&error), "the outcome cannot be asked for yet"),
                 }
+                tokio::time::sleep(ASK_AGAIN).await;
             }
         };
         tokio::time::timeout(ASK_FOR_OUTCOME, asked).await.ok()
+    }
+
+    /// Asks once; `None` while the transaction is still in progress.
+    async fn ask_for_outcome(&self, xid: &str, witness: Option<Witness>) -> Result<Option<bool>, DatabaseError> {
+        let client = self.database.get().await?;
+        if postgres::query_one(&client, IN_PROGRESS, &[&xid]).await?.get(0) {
+            return Ok(None);
+        }
+        let Some(Witness { level_id, version, change_id, recorded_at }) = witness else { return Ok(Some(false)) };
+        let row = postgres::query_one(&client, WRITTEN, &[&level_id, &version, &change_id, &recorded_at.timestamp()]).await?;
+        Ok(Some(row.get(0)))
     }
 }
 

@@ -11,6 +11,7 @@ use postgres::keys::{self, Key};
 use postgres::{Connection, Database, DatabaseError};
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
+use uuid::Uuid;
 
 use super::{Orders, columns, holds};
 use crate::decide::{Ground, Levels, Standing, decide};
@@ -46,7 +47,7 @@ const LOCK_KNOWN: &str = "SELECT l.id, l.product_id, l.location, l.on_hand, l.re
        l.occurred_at, l.next_expiry \
      FROM level l WHERE l.id = ANY ($1) ORDER BY l.id FOR NO KEY UPDATE";
 
-/// The time at which the locks were had, and the transaction's number, by which a COMMIT whose answer was lost is asked for.
+/// The time at which the locks were had, and the transaction's number, by which one whose COMMIT was not answered is waited for.
 const NOW: &str = "SELECT clock_timestamp(), pg_current_xact_id()::text";
 
 /// Levels whose ids a session remembers, some 100 bytes each.
@@ -59,7 +60,16 @@ pub(super) enum Failed {
     /// Rolled back with a connection that had gone while nobody used it.
     Lost,
     /// COMMIT was sent, its answer never came.
-    During { xid: String, outcomes: Vec<Vec<Outcome>>, error: DatabaseError },
+    During { xid: String, witness: Option<Witness>, outcomes: Vec<Vec<Outcome>>, error: DatabaseError },
+}
+
+/// A row that a transaction wrote and no other can have written: all of it is there, or none.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Witness {
+    pub(super) level_id: i64,
+    pub(super) version: i64,
+    pub(super) change_id: Option<Uuid>,
+    pub(super) recorded_at: Time,
 }
 
 impl From<tokio_postgres::Error> for Failed {
@@ -125,11 +135,17 @@ impl Session {
             answers,
             client.batch_execute("COMMIT"),
         );
+        let witness = decisions.rows.last().map(|row| Witness {
+            level_id: row.level_id,
+            version: row.version,
+            change_id: row.change_id,
+            recorded_at: row.recorded_at,
+        });
         // COMMIT of a failed transaction "succeeds" as a rollback: what stood before it decides.
         match (written.and(held).and(answered.unwrap_or(Ok(()))), committed) {
             (Ok(()), Ok(())) => Ok(outcomes),
-            (Ok(()), Err(error)) => Err(Failed::During { xid, outcomes, error: error.into() }),
-            (Err(error), Err(_)) if error.is_transient() => Err(Failed::During { xid, outcomes, error }),
+            (Ok(()), Err(error)) => Err(Failed::During { xid, witness, outcomes, error: error.into() }),
+            (Err(error), Err(_)) if error.is_transient() => Err(Failed::During { xid, witness, outcomes, error }),
             (Err(error), _) => Err(Failed::Before(error)),
         }
     }
@@ -165,7 +181,7 @@ impl Session {
         if let Some(ids) = known {
             return self.client.query(&self.lock_known, &[&ids]).await;
         }
-        let (products, locations): (Vec<uuid::Uuid>, Vec<&str>) =
+        let (products, locations): (Vec<Uuid>, Vec<&str>) =
             streams.iter().map(|stream| (stream.product_id.0, stream.location.as_str())).unzip();
         let streams: [&(dyn ToSql + Sync); 2] = [&products, &locations];
         let (made, locked) = futures::join!(self.client.execute(&self.make, &streams), self.client.query(&self.lock, &streams));

@@ -19,7 +19,7 @@ use crate::fixture::product_server;
 use load::{CLIENTS, Floor, Settled};
 
 /// Crashes at each point, unless `GUDANG_ROUNDS` says otherwise.
-const ROUNDS: u64 = 12;
+const ROUNDS: u64 = 50;
 /// Stock's transactions, as they show on the wire.
 const MARKS: Marks = Marks { begin: "BEGIN ISOLATION LEVEL READ COMMITTED", write: "INSERT INTO ledger" };
 /// How soon a transaction comes to the point, at the latest.

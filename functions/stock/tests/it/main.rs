@@ -7,6 +7,7 @@ mod changes;
 mod fixture;
 mod import;
 mod keys;
+mod model;
 mod products;
 mod program;
 mod reads;

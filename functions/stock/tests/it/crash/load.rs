@@ -18,7 +18,7 @@ const BATCH_LINES: u64 = 8;
 /// How long a service may be away.
 const AWAY: Duration = Duration::from_mins(1);
 /// Before a request is sent again.
-const PAUSE: Duration = Duration::from_millis(10);
+const PAUSE: Duration = Duration::from_millis(25);
 
 /// What a client sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

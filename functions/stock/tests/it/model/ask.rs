@@ -104,7 +104,7 @@ pub(super) enum What {
     Change(Move),
     Batch { atomic: bool, lines: Vec<Move> },
     Transfer { product: usize, from: usize, to: usize, units: i64 },
-    /// With a `ttl` of one second nothing else happens before that has passed.
+    /// Where things happen in turn, nothing else happens before a `ttl` of one second has passed.
     Reserve { number: usize, lines: Vec<Part>, ttl: i64 },
     Confirm { number: usize, part: Option<Vec<Part>> },
     Release { number: usize },

@@ -29,8 +29,6 @@ pub(super) struct Row {
     pub(super) min_stock: i64,
     /// When the hold that lapsed was to end, by the database; filled in by whoever knows.
     pub(super) ended: Option<Timestamp>,
-    /// The reservation that it belongs to.
-    pub(super) reservation: Option<usize>,
     /// What the caller was answered, where it is a movement.
     pub(super) change: Option<Value>,
 }

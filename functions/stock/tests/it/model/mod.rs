@@ -4,8 +4,10 @@
 
 mod ask;
 mod books;
+mod clients;
 mod expect;
 mod histories;
+mod linear;
 mod log;
 mod names;
 mod run;

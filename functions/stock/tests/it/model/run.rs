@@ -61,11 +61,11 @@ impl Run<'_> {
             self.log.note(known, if fresh { changes(&answered.body) } else { Vec::new() })
         });
         checked.map_err(at)?;
-        if let What::Reserve { ttl: 1, .. } | What::Extend { ttl: 1, .. } = op.what
+        if let What::Reserve { number, ttl: 1, .. } | What::Extend { number, ttl: 1 } = op.what
             && answered.status < 300
             && !answered.replayed
         {
-            self.outlive(&answered.body, known).await;
+            self.outlive(number, &answered.body, known).await;
         }
         Ok(())
     }
@@ -112,11 +112,12 @@ impl Run<'_> {
     }
 
     /// Waits until the reservation that was answered has lapsed by its own clock.
-    async fn outlive(&mut self, reservation: &Value, known: usize) {
+    async fn outlive(&mut self, number: usize, reservation: &Value, known: usize) {
         let ends: Timestamp = reservation["expires_at"].as_str().unwrap().parse().unwrap();
         while Timestamp::now() <= ends {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
+        self.shelf.apply(&What::Lapse { number }.into(), &mut self.log);
         self.ended(known, ends);
     }
 

@@ -93,10 +93,10 @@ impl Shelf {
             What::Batch { atomic: true, lines } => Ok(self.atomic(lines, log)),
             What::Batch { atomic: false, lines } => Ok(self.independent(lines, log)),
             What::Transfer { product, from, to, units } => self.whole(log, |shelf, log| shelf.transfer(*product, [*from, *to], *units, log)),
-            What::Reserve { number, lines, ttl } => self.whole(log, |shelf, log| shelf.reserve(*number, lines, *ttl, log)),
+            What::Reserve { number, lines, .. } => self.whole(log, |shelf, log| shelf.reserve(*number, lines, log)),
             What::Confirm { number, part } => self.whole(log, |shelf, log| shelf.confirm(*number, part.as_deref(), log)),
             What::Release { number } => self.release(*number, log),
-            What::Extend { number, ttl } => self.extend(*number, *ttl, log),
+            What::Extend { number, .. } => self.extend(*number),
             What::Age { number, .. } | What::Lapse { number } => {
                 self.lapse(*number, log);
                 Ok(Expected::nothing())
@@ -282,5 +282,5 @@ fn results(judged: &[Result<Value, Expected>]) -> Value {
 
 fn row(stroke: Stroke, min_stock: i64) -> Row {
     let Stroke { place, event, kind, quantity, delta, delta_reserved } = stroke;
-    Row { place, event, kind, quantity, delta, delta_reserved, min_stock, ended: None, reservation: None, change: None }
+    Row { place, event, kind, quantity, delta, delta_reserved, min_stock, ended: None, change: None }
 }

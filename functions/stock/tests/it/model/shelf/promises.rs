@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::super::ask::{LOCATIONS, Part, SKUS};
 use super::super::expect::Expected;
-use super::super::log::{Entry, Log, Row};
+use super::super::log::{Entry, Log};
 use super::{Shelf, Stroke, limited, row};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -36,7 +36,7 @@ impl Status {
 
 impl Shelf {
     /// All lines or none, each seeing what the one before left.
-    pub(super) fn reserve(&mut self, number: usize, lines: &[Part], ttl: i64, log: &mut Log) -> Result<Expected, Expected> {
+    pub(super) fn reserve(&mut self, number: usize, lines: &[Part], log: &mut Log) -> Result<Expected, Expected> {
         lines.iter().try_for_each(|line| self.known(line.place.product))?;
         for line in lines {
             self.on_sale(line.place.product)?;
@@ -46,9 +46,6 @@ impl Shelf {
         self.reservations.insert(number, Reservation { lines: lines.to_vec(), status: Status::Active });
         let mut body = self.shown(number);
         body["resolved_at"] = Value::Null;
-        if ttl == 1 {
-            self.lapse(number, log);
-        }
         Ok(Expected::new(201, body))
     }
 
@@ -87,13 +84,9 @@ impl Shelf {
         Ok(Expected::new(200, self.resolved(number, Status::Released)))
     }
 
-    pub(super) fn extend(&mut self, number: usize, ttl: i64, log: &mut Log) -> Result<Expected, Expected> {
+    pub(super) fn extend(&self, number: usize) -> Result<Expected, Expected> {
         self.standing(number)?;
-        let body = self.shown(number);
-        if ttl == 1 {
-            self.lapse(number, log);
-        }
-        Ok(Expected::new(200, body))
+        Ok(Expected::new(200, self.shown(number)))
     }
 
     pub(super) fn reservation(&self, number: usize) -> Result<Expected, Expected> {
@@ -110,7 +103,7 @@ impl Shelf {
             level.reserved -= line.units;
             level.lapsed += 1;
             let row = row(promised("expired", line, -line.units), self.products.get(&line.place.product).map_or(0, super::Product::threshold));
-            log.entries.push(Entry::Lapsed(Row { reservation: Some(number), ..row }));
+            log.entries.push(Entry::Lapsed(row));
         }
     }
 

@@ -1,0 +1,225 @@
+//! Clients of two instances of Stock, all at the same time, and an order that explains every answer they got.
+//!
+//! Each history has products of its own, so several go on at once and share the lanes. The seed gives what the clients ask and how long they
+//! pause; when they meet is the machine's affair.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use serde_json::Value;
+use testkit::Http;
+use testkit::dice::{self, Dice};
+use tokio::task::JoinSet;
+
+use super::ask::{Kind, Move, Op, Part, Place, What};
+use super::expect::Answered;
+use super::linear::{Done, first_contradiction, is_linearizable};
+use super::names::Names;
+use crate::fixture::{Stock, stock};
+
+const HISTORIES: u64 = 200;
+/// Histories at the same time.
+const AT_ONCE: usize = 6;
+const CLIENTS: u64 = 8;
+/// Operations of one client.
+const LENGTH: usize = 10;
+/// One history in so many has reservations that last a second, and takes longer.
+const LAPSING_ONE_IN: u64 = 8;
+/// What a reservation's end by the database's clock may seem to differ from that by ours: it is the same clock, looked at at another moment.
+const CLOCK: Duration = Duration::from_millis(2);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn whatever_happens_at_once_has_an_order_that_explains_every_answer() {
+    let seed = dice::seed();
+    println!("seed {seed} (build with GUDANG_SEED={seed} to have the same requests)");
+    let stock = Arc::new(stock().await);
+    let other = Arc::new(stock.another().await);
+    let (mut histories, mut found, mut asked) = (JoinSet::new(), Vec::new(), 0);
+    for number in 0..HISTORIES {
+        if histories.len() == AT_ONCE {
+            let (operations, contradiction): (usize, Option<String>) = histories.join_next().await.unwrap().unwrap();
+            asked += operations;
+            found.extend(contradiction);
+        }
+        histories.spawn(history(Arc::clone(&stock), Arc::clone(&other), seed, number));
+    }
+    for (operations, contradiction) in histories.join_all().await {
+        asked += operations;
+        found.extend(contradiction);
+    }
+    assert!(found.is_empty(), "seed {seed}, {} of {HISTORIES} histories have no order:\n{}", found.len(), found.join("\n"));
+    println!("{asked} operations in {HISTORIES} histories");
+    stock.balances().await;
+}
+
+/// Runs one history; says how many operations it had, and what contradicts itself in it.
+async fn history(stock: Arc<Stock>, other: Arc<Stock>, seed: u64, number: u64) -> (usize, Option<String>) {
+    let mut dice = Dice::new(seed, number);
+    let lapsing = number % LAPSING_ONE_IN == 0;
+    let shop = Arc::new(Shop { names: Names::new(&number.to_string()), stock, other, started: Instant::now(), origin: Timestamp::now() });
+    let products = 1 + dice.below(3) as usize;
+    let mut done = shop.open(products, &mut dice).await;
+    let clients: Vec<Vec<(Duration, Op)>> = throw(&mut dice, products, lapsing);
+    let clients: Vec<_> = clients.into_iter().enumerate().map(|(client, ops)| tokio::spawn(Arc::clone(&shop).client(client, ops))).collect();
+    for client in clients {
+        done.extend(client.await.unwrap());
+    }
+    for product in 0..products {
+        done.extend(shop.ask(0, What::Level { product }.into()).await);
+    }
+    if lapsing {
+        done.extend(shop.lapses(&done));
+    }
+    if tokio::task::block_in_place(|| is_linearizable(&done)) {
+        return (done.len(), None);
+    }
+    let contradiction = tokio::task::block_in_place(|| first_contradiction(&done));
+    let lines: Vec<String> = contradiction.iter().map(|done| format!("  {done:?}")).collect();
+    (done.len(), Some(format!("history {number}, {} of its {} operations:\n{}", lines.len(), done.len(), lines.join("\n"))))
+}
+
+/// What the clients ask, each in its order, with the pause before it.
+fn throw(dice: &mut Dice, products: usize, lapsing: bool) -> Vec<Vec<(Duration, Op)>> {
+    let mut clients = vec![Vec::new(); CLIENTS as usize];
+    let mut thrown = Thrown { products, ttl: if lapsing { 1 } else { 3600 }, reservations: 0, keyed: Vec::new() };
+    let pause = if lapsing { 300_000 } else { 3000 };
+    for _ in 0..LENGTH {
+        for ops in &mut clients {
+            let op = thrown.op(dice);
+            ops.push((Duration::from_micros(dice.below(pause)), op));
+        }
+    }
+    clients
+}
+
+struct Thrown {
+    products: usize,
+    ttl: i64,
+    reservations: usize,
+    keyed: Vec<Op>,
+}
+
+impl Thrown {
+    fn op(&mut self, dice: &mut Dice) -> Op {
+        if !self.keyed.is_empty() && dice.once_in(16) {
+            let latest = self.keyed.len() - 1;
+            return self.keyed[latest - dice.below((latest + 1).min(3) as u64) as usize].clone();
+        }
+        let what = self.what(dice);
+        let writes = !matches!(what, What::Level { .. } | What::Reservation { .. });
+        let key = (writes && dice.once_in(6)).then_some(self.keyed.len());
+        let op = Op { what, key };
+        if key.is_some() {
+            self.keyed.push(op.clone());
+        }
+        op
+    }
+
+    fn what(&mut self, dice: &mut Dice) -> What {
+        let place = self.place(dice);
+        let units = |dice: &mut Dice, most: u64| 1 + dice.below(most) as i64;
+        match dice.below(100) {
+            0..28 => What::Change(Move::of(place, Kind::Sale, units(dice, 4))),
+            28..38 => What::Change(Move::of(place, Kind::Restock, units(dice, 6))),
+            38..43 => What::Change(Move::of(place, Kind::Count, dice.below(9) as i64)),
+            43..46 => What::Change(Move::of(place, Kind::WriteOff, units(dice, 3))),
+            46..56 => {
+                let (first, second) = (Move::of(place, Kind::Sale, units(dice, 3)), self.place(dice));
+                let kind = if dice.once_in(2) { Kind::Sale } else { Kind::Restock };
+                What::Batch { atomic: !dice.once_in(5), lines: vec![first, Move::of(second, kind, units(dice, 3))] }
+            }
+            56..59 => What::Transfer { product: place.product, from: place.location, to: 3 - place.location, units: units(dice, 3) },
+            59..71 => {
+                let lines = vec![Part { place, units: units(dice, 3) }, Part { place: self.place(dice), units: units(dice, 2) }];
+                let lines = lines[dice.below(2) as usize..].to_vec();
+                self.reservations += 1;
+                What::Reserve { number: self.reservations - 1, lines, ttl: self.ttl }
+            }
+            71..80 if self.reservations > 0 => What::Confirm { number: self.recent(dice), part: None },
+            80..84 if self.reservations > 0 => What::Release { number: self.recent(dice) },
+            84..88 if self.reservations > 0 => What::Reservation { number: self.recent(dice) },
+            _ => What::Level { product: place.product },
+        }
+    }
+
+    /// North or south.
+    fn place(&self, dice: &mut Dice) -> Place {
+        Place { product: dice.below(self.products as u64) as usize, location: 1 + dice.below(2) as usize }
+    }
+
+    /// One that other clients make or have made around the same time.
+    fn recent(&self, dice: &mut Dice) -> usize {
+        self.reservations - 1 - dice.below(self.reservations.min(6) as u64) as usize
+    }
+}
+
+/// What the clients of one history share.
+struct Shop {
+    names: Names,
+    stock: Arc<Stock>,
+    other: Arc<Stock>,
+    started: Instant,
+    /// The same moment by the clock on the wall.
+    origin: Timestamp,
+}
+
+impl Shop {
+    /// Products with something on their shelves, before anybody else comes.
+    async fn open(&self, products: usize, dice: &mut Dice) -> Vec<Done> {
+        let mut done = Vec::new();
+        for product in 0..products {
+            let asked = self.started.elapsed();
+            let made = self.stock.only_at_product(&self.names.sku(product));
+            self.names.call_product(product, made.id.0);
+            done.push(self.done(0, asked, What::Introduce { product }.into(), nothing()));
+            for location in 1..3 {
+                let opening = Move::of(Place { product, location }, Kind::Restock, 1 + dice.below(10) as i64);
+                done.extend(self.ask(0, What::Change(opening).into()).await);
+            }
+        }
+        done
+    }
+
+    async fn client(self: Arc<Self>, client: usize, ops: Vec<(Duration, Op)>) -> Vec<Done> {
+        let mut done = Vec::new();
+        for (pause, op) in ops {
+            tokio::time::sleep(pause).await;
+            done.extend(self.ask(client, op).await);
+        }
+        done
+    }
+
+    /// Asks one of the two instances. What names a reservation that nobody has been told of cannot be asked yet.
+    async fn ask(&self, client: usize, op: Op) -> Option<Done> {
+        if let What::Confirm { number, .. } | What::Release { number } | What::Reservation { number } = op.what {
+            self.names.made(number)?;
+        }
+        let http: &Http = if client % 2 == 0 { &self.stock.http } else { &self.other.http };
+        let asked = self.started.elapsed();
+        let (_, answer) = self.names.ask(http, &op).await?;
+        assert!(answer.status < 500, "{op:?}: {answer:?}");
+        Some(self.done(client, asked, op, answer))
+    }
+
+    fn done(&self, client: usize, asked: Duration, op: Op, answer: Answered) -> Done {
+        Done { client, asked, answered: self.started.elapsed(), op, answer }
+    }
+
+    /// The time of each reservation comes by itself, once.
+    fn lapses(&self, done: &[Done]) -> Vec<Done> {
+        let made = done.iter().filter(|done| done.answer.status == 201 && !done.answer.replayed);
+        let lapse = |(client, done): (usize, &Done)| {
+            let What::Reserve { number, .. } = done.op.what else { return None };
+            let ends: Timestamp = done.answer.body["expires_at"].as_str()?.parse().ok()?;
+            let ends = Duration::try_from(ends.duration_since(self.origin)).ok()?;
+            let op = What::Lapse { number }.into();
+            Some(Done { client, asked: ends.saturating_sub(CLOCK), answered: ends + CLOCK, op, answer: nothing() })
+        };
+        (CLIENTS as usize..).zip(made).filter_map(lapse).collect()
+    }
+}
+
+fn nothing() -> Answered {
+    Answered { status: 0, body: Value::Null, replayed: false }
+}
