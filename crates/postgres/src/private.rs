@@ -71,6 +71,7 @@ const SERVER_SETTINGS: [&str; 17] = [
 #[derive(Debug)]
 pub struct PrivateServer {
     child: Child,
+    binaries: Binaries,
     socket: SocketDirectory,
     log: Log,
     /// Given back last, when the server is gone.
@@ -94,7 +95,7 @@ impl PrivateServer {
         let log = Log::open(&data_dir)?;
         let child = run(&cluster, &binaries, &user, &socket, &log)?;
         // From here on a failure stops the server again, by dropping it.
-        let server = Self { child, socket, log, _lock: lock };
+        let server = Self { child, binaries, socket, log, _lock: lock };
         ready::make_databases(&server.url("postgres"), databases, &data_dir)?;
         Ok(server)
     }
@@ -102,6 +103,11 @@ impl PrivateServer {
     /// The URL of a database on this server, for tokio-postgres and for `psql` alike.
     pub fn url(&self, database: &str) -> String {
         self.socket.url(database)
+    }
+
+    /// A program that comes with the server and fits it, such as `pgbench`; it may not be installed.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.binaries.program(name)
     }
 
     /// Tells whether the server still runs.

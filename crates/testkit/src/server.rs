@@ -1,17 +1,17 @@
 //! A PostgreSQL of one's own, to be stopped hard and started again on the same data.
 
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use postgres::private::PrivateServer;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio_postgres::config::{Config, Host};
 
-use crate::eventually;
-
 /// How long a server may take to be gone that was told to go at once.
 const GONE: Duration = Duration::from_secs(10);
+/// Between two looks at whether it is.
+const LOOK: Duration = Duration::from_millis(2);
 
 /// A private server with data of its own, durable like every other. Dropping it stops it and removes the data.
 #[derive(Debug)]
@@ -80,7 +80,11 @@ impl Server {
 
     /// Waits for the end of one that was stopped by somebody else.
     pub async fn ended(&mut self) {
-        eventually("PostgreSQL is gone", GONE, async || (!self.running().is_running()).then_some(())).await;
+        let begun = Instant::now();
+        while self.running().is_running() {
+            assert!(begun.elapsed() < GONE, "PostgreSQL still runs after {GONE:?}");
+            tokio::time::sleep(LOOK).await;
+        }
         self.running = None;
     }
 

@@ -42,11 +42,16 @@ impl Binaries {
     }
 
     pub(super) fn postgres(&self) -> PathBuf {
-        self.directory.join("postgres")
+        self.program("postgres")
     }
 
     pub(super) fn initdb(&self) -> PathBuf {
-        self.directory.join("initdb")
+        self.program("initdb")
+    }
+
+    /// What lies beside the server.
+    pub(super) fn program(&self, name: &str) -> PathBuf {
+        self.directory.join(name)
     }
 
     pub(super) fn major(&self) -> u32 {
