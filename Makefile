@@ -80,7 +80,16 @@ tests: ## Runs unit, integration and story tests, and tidy
 	cargo test --workspace $(LOCKED)
 
 .PHONY: bench
-bench: ## Measures the demo against PostgreSQL alone, on a release build (ARGS="--rounds 3")
+bench: bench-stock bench-demo ## Measures everything below on a release build (ARGS="--rounds 3")
+
+.PHONY: bench-stock
+bench-stock: ## Measures Stock over HTTP against pgbench, one transaction per sale (ARGS="--only hot")
+	@scripts/setup.sh run
+	cargo build --release -p stock $(LOCKED)
+	cargo bench -p gudang --bench stock $(LOCKED) -- $(ARGS)
+
+.PHONY: bench-demo
+bench-demo: ## Measures the demo against PostgreSQL alone
 	@scripts/setup.sh run
 	cargo bench -p gudang --bench demo $(LOCKED) -- $(ARGS)
 

@@ -25,7 +25,9 @@ pub enum Point {
     BeforeLock,
     /// It has written, and the server has said so; COMMIT is held back.
     AfterWrite,
-    /// COMMIT was handed to the server, and nobody waits for what it says: it may be carried out or not.
+    /// COMMIT was handed over right behind the write, and nobody waits for what the server says: mostly it is still writing, and gives up.
+    CommitSent,
+    /// COMMIT was handed over when the write was answered, and nobody waits for what the server says: mostly it is carried out.
     DuringCommit,
     /// The server has said that it is committed; the client does not hear of it.
     AfterCommit,
@@ -33,7 +35,7 @@ pub enum Point {
 
 impl Point {
     /// In the order of a transaction.
-    pub const ALL: [Self; 4] = [Self::BeforeLock, Self::AfterWrite, Self::DuringCommit, Self::AfterCommit];
+    pub const ALL: [Self; 5] = [Self::BeforeLock, Self::AfterWrite, Self::CommitSent, Self::DuringCommit, Self::AfterCommit];
 }
 
 /// What happens at the point.
@@ -115,14 +117,14 @@ impl Floor {
         self.trap.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn waits_at(&self, point: Point) -> bool {
-        self.trap().as_ref().is_some_and(|trap| trap.point == point)
+    fn waits_at(&self, points: &[Point]) -> bool {
+        self.trap().as_ref().is_some_and(|trap| points.contains(&trap.point))
     }
 
-    /// A transaction has come to `point`: the trap, if it springs.
-    fn come_to(&self, point: Point) -> Option<Trap> {
+    /// A transaction has come to one of `points`: the trap, if it springs.
+    fn come_to(&self, points: &[Point]) -> Option<Trap> {
         let mut set = self.trap();
-        let trap = set.as_mut().filter(|trap| trap.point == point)?;
+        let trap = set.as_mut().filter(|trap| points.contains(&trap.point))?;
         trap.left = trap.left.saturating_sub(1);
         if trap.left == 0 { set.take() } else { None }
     }
@@ -222,7 +224,7 @@ impl Link {
             while let Some(message) = messages.next() {
                 let sprung = match self.step(&message) {
                     Step::Pass => None,
-                    Step::Begin => self.floor.come_to(Point::BeforeLock),
+                    Step::Begin => self.floor.come_to(&[Point::BeforeLock]),
                     Step::Commit => {
                         to.write_all(&std::mem::take(&mut passed)).await?;
                         self.commit(&message, &mut to).await?
@@ -282,14 +284,19 @@ impl Link {
 
     /// COMMIT is at hand, and everything before it was passed on.
     async fn commit(&self, message: &Message, mut to: impl AsyncWrite + Unpin) -> io::Result<Option<Trap>> {
-        if self.floor.waits_at(Point::AfterWrite) {
+        if self.floor.waits_at(&[Point::AfterWrite, Point::DuringCommit]) {
             while self.state().open > 0 {
                 self.answered.notified().await;
             }
             // A transaction that has failed has written nothing.
-            return Ok(if self.state().standing == b'T' { self.floor.come_to(Point::AfterWrite) } else { None });
+            if self.state().standing != b'T' {
+                return Ok(None);
+            }
         }
-        let sprung = self.floor.come_to(Point::DuringCommit);
+        if let Some(sprung) = self.floor.come_to(&[Point::AfterWrite]) {
+            return Ok(Some(sprung));
+        }
+        let sprung = self.floor.come_to(&[Point::CommitSent, Point::DuringCommit]);
         if sprung.is_some() {
             to.write_all(message.bytes()).await?;
         }
@@ -303,7 +310,7 @@ impl Link {
             while let Some(message) = messages.next() {
                 if message.completed() == Some("COMMIT")
                     && self.state().transaction == Transaction::Committing
-                    && let Some(sprung) = self.floor.come_to(Point::AfterCommit)
+                    && let Some(sprung) = self.floor.come_to(&[Point::AfterCommit])
                 {
                     to.write_all(&passed).await?;
                     return Ok(Some(sprung));

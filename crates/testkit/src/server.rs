@@ -6,12 +6,17 @@ use std::time::{Duration, Instant};
 use postgres::private::PrivateServer;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
+use tokio_postgres::NoTls;
 use tokio_postgres::config::{Config, Host};
 
 /// How long a server may take to be gone that was told to go at once.
 const GONE: Duration = Duration::from_secs(10);
 /// Between two looks at whether it is.
 const LOOK: Duration = Duration::from_millis(2);
+
+/// Recovery begins with everything on disk, and this has the kernel do it at once rather than file by file: no less safe, and on a busy disk it
+/// is tenths of a second and not seconds.
+const SYNC_AT_ONCE: &str = "ALTER SYSTEM SET recovery_init_sync_method = 'syncfs'";
 
 /// A private server with data of its own, durable like every other. Dropping it stops it and removes the data.
 #[derive(Debug)]
@@ -27,6 +32,10 @@ impl Server {
     pub async fn start(databases: &'static [&'static str]) -> Self {
         let mut server = Self { running: None, databases, home: tempfile::tempdir().expect("a temporary directory") };
         server.restart().await;
+        let (client, connection) = tokio_postgres::connect(&server.url("postgres"), NoTls).await.expect("a connection");
+        tokio::spawn(connection);
+        // Before version 14 there is no such setting.
+        let _ = client.batch_execute(SYNC_AT_ONCE).await;
         server
     }
 

@@ -153,7 +153,7 @@ async fn serve(
     let [product_url, stock_url, ..] = urls.clone();
     let config = product::Config { database: product, currency: options.currency, stock_url: stock_url.clone() };
     let product = product::function(config);
-    let stock = stock::function(stock::Config { database: stock, product_url: product_url.clone() });
+    let stock = stock::function(stock::Config { database: stock, product_url: product_url.clone(), lanes: stock::LANES });
     let config = notification::Config { database: notification, product_url: product_url.clone(), stock_url: stock_url.clone(), channels };
     let notification = notification::function(config);
     let analytics = analytics::function(analytics::Config { database: analytics, product_url, stock_url });

@@ -28,6 +28,9 @@ pub(crate) struct Options {
     /// Port that it listens on; 0 takes any that is free
     #[arg(long, env, default_value_t = 8083)]
     port: u16,
+    /// Transactions at once that write: what meets on one product shares them in turn
+    #[arg(long, env, default_value_t = stock::LANES as u8, value_parser = clap::value_parser!(u8).range(1..=8))]
+    stock_lanes: u8,
     #[command(flatten)]
     pub(crate) log: Log,
     #[command(subcommand)]
@@ -51,7 +54,7 @@ impl Options {
     pub(crate) fn service(&self) -> Config {
         let url = self.database_url.reveal().to_owned();
         let database = Settings { url, pool_size: POOL, application_name: "gudang-stock".to_owned() };
-        Config { database, product_url: self.product_url.clone() }
+        Config { database, product_url: self.product_url.clone(), lanes: self.stock_lanes.into() }
     }
 }
 
@@ -74,8 +77,12 @@ mod tests {
 
     #[test]
     fn an_unusable_value_is_an_error_that_names_it() {
-        for (flag, value, name) in [("--port", "80830", "PORT"), ("--listen", "localhost", "LISTEN"), ("--log-format", "xml", "LOG_FORMAT")]
-        {
+        for (flag, value, name) in [
+            ("--port", "80830", "PORT"),
+            ("--listen", "localhost", "LISTEN"),
+            ("--stock-lanes", "0", "STOCK_LANES"),
+            ("--log-format", "xml", "LOG_FORMAT"),
+        ] {
             let said = refusal(&[flag, value]);
             assert!(said.contains(name), "{name}: {said}");
         }
@@ -93,7 +100,7 @@ mod tests {
     #[test]
     fn every_variable_is_a_flag_that_help_lists() {
         let help = Options::command().render_long_help().to_string();
-        for name in ["DATABASE_URL", "PRODUCT_URL", "LISTEN", "PORT", "RUST_LOG", "LOG_FORMAT"] {
+        for name in ["DATABASE_URL", "PRODUCT_URL", "LISTEN", "PORT", "STOCK_LANES", "RUST_LOG", "LOG_FORMAT"] {
             assert!(help.contains(&format!("[env: {name}")), "{name}: {help}");
         }
     }

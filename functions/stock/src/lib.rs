@@ -38,7 +38,12 @@ pub struct Config {
     pub database: Settings,
     /// Where Product answers.
     pub product_url: String,
+    /// Lanes that write, at least one: [`LANES`] unless there is a reason.
+    pub lanes: usize,
 }
+
+/// As many lanes as serve best.
+pub const LANES: usize = 1;
 
 /// Why Stock could not start.
 #[derive(Debug, thiserror::Error)]
@@ -76,8 +81,11 @@ pub async fn function(config: Config) -> Result<Function, StartError> {
     let feeds = vec![Feed { topic: Topic::ProductEvents, mode: Mode::Newest, upstream: Arc::new(product.clone()) }];
     let effect = Arc::new(TakeProducts::new(Arc::clone(&journal)));
     let intake = Arc::new(Intake::new(database.clone(), "gudang-stock", feeds, effect));
-    let (lane, drive) = lane::lane(Writer::new(&config.database, database.clone(), Arc::clone(&journal))?);
-    tokio::spawn(drive);
+    let writer = |_| Writer::new(&config.database, database.clone(), Arc::clone(&journal));
+    let (lane, loops) = lane::lanes((0..config.lanes.max(1)).map(writer).collect::<Result<_, _>>()?);
+    for drive in loops {
+        tokio::spawn(drive);
+    }
     let catalog = Arc::new(Catalog::new(database.clone(), product));
     let chores = Chores::new(database.clone(), Arc::clone(&intake), lane.clone());
     let service = routes::Service { database: database.clone(), catalog, lane };

@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 use web::{Answer, IdempotencyKey, JsonBytes, NoQuery};
 
-use super::{Service, now, render};
+use super::{Admitted, Service, now, render};
 use crate::answer::BatchAnswer;
 use crate::catalog;
 use crate::order::{Ask, Line, Order};
@@ -46,6 +46,7 @@ pub(super) struct BatchRequest {
     responses((status = 200, body = BatchAnswer), (status = 409, description = "Atomic, and a line was refused: nothing was recorded.")))]
 pub(super) async fn record_batch(
     State(service): State<Service>,
+    _: Admitted,
     IdempotencyKey(key): IdempotencyKey,
     _: NoQuery,
     JsonBytes { value: batch, raw }: JsonBytes<BatchRequest, { web::BATCH_BYTES }>,

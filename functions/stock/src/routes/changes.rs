@@ -9,7 +9,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use web::{Answer, Cursor, IdempotencyKey, JsonBytes, Limit, NoQuery, Page, Query};
 
-use super::{Service, StoreError, now, render};
+use super::{Admitted, Service, StoreError, now, render};
 use crate::catalog;
 use crate::order::{Ask, Order};
 use crate::request::ChangeRequest;
@@ -23,6 +23,7 @@ use crate::store::movements::{self, Filter};
     responses((status = 201, body = Change), (status = 404), (status = 409)))]
 pub(super) async fn record(
     State(service): State<Service>,
+    _: Admitted,
     IdempotencyKey(key): IdempotencyKey,
     _: NoQuery,
     JsonBytes { value, raw }: JsonBytes<ChangeRequest>,

@@ -127,7 +127,7 @@ async fn queue(service: &Service, group: Vec<Row>, key: Option<&str>) -> Answer<
             Err(problem) => recorded.push((row.line, Err(problem))),
         }
     }
-    let pending = if orders.is_empty() { None } else { Some(service.enqueue(orders)?) };
+    let pending = if orders.is_empty() { None } else { Some(service.enqueue_patiently(orders).await?) };
     Ok(Queued { recorded, places, pending })
 }
 

@@ -8,8 +8,11 @@ mod stock;
 mod transfers;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::Router;
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::response::Response;
 use contract::Time;
 use fault::{Fault, Kind, Problem};
@@ -26,12 +29,25 @@ use crate::ledger::{LedgerError, Orders, Written};
 use crate::order::{Order, Outcome};
 use crate::store::books::KEEPER;
 
+/// How long an import waits for room in the queue.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// What the routes work with.
 #[derive(Clone)]
 pub(crate) struct Service {
     pub(crate) database: Database,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) lane: Lane<Orders, Written>,
+}
+
+/// Says that there is room for a write. Where there is none its caller is turned away before anything of it is read.
+pub(crate) struct Admitted;
+
+impl FromRequestParts<Service> for Admitted {
+    type Rejection = Failure;
+    async fn from_request_parts(_: &mut Parts, service: &Service) -> Result<Self, Failure> {
+        service.lane.admit().map(|()| Self).map_err(|error| Failure::of(&error))
+    }
 }
 
 /// Puts the routes together.
@@ -61,14 +77,22 @@ pub(crate) fn router(service: Service, journal: Arc<Journal>, intake: Arc<Intake
 }
 
 impl Service {
-    /// Queues orders in the lane, one outcome for each to come.
-    fn enqueue(&self, orders: Vec<Order>) -> Result<Pending<Written>, Failure> {
-        self.lane.enqueue(Orders(orders.into())).map_err(|error| Failure::of(&error))
+    /// Queues orders in the lane as soon as there is room, for who is in no hurry.
+    async fn enqueue_patiently(&self, orders: Vec<Order>) -> Result<Pending<Written>, Failure> {
+        let orders = Orders(orders.into());
+        let patience = Instant::now() + PATIENCE;
+        loop {
+            match self.lane.enqueue(orders.clone()) {
+                Err(LaneError::Overloaded) if Instant::now() < patience => tokio::time::sleep(PATIENCE / 500).await,
+                queued => return queued.map_err(|error| Failure::of(&error)),
+            }
+        }
     }
 
     /// Hands over one order and waits for what became of it.
     async fn submit(&self, order: Order) -> Result<Outcome, Failure> {
-        Ok(outcomes(self.enqueue(vec![order])?).await?.pop().ok_or_else(Problem::internal)?)
+        let pending = self.lane.enqueue(Orders([order].into())).map_err(|error| Failure::of(&error))?;
+        Ok(outcomes(pending).await?.pop().ok_or_else(Problem::internal)?)
     }
 }
 

@@ -8,7 +8,7 @@ use postgres::keys::{Key, RequestHash};
 use uuid::Uuid;
 use web::{Answer, IdempotencyKey, Json, JsonBytes, NoQuery, Path};
 
-use super::{Service, StoreError, render};
+use super::{Admitted, Service, StoreError, render};
 use crate::answer::ReservationAnswer;
 use crate::catalog;
 use crate::order::{Ask, Order, Promise, Reserve, Step};
@@ -21,6 +21,7 @@ use crate::store::reservations::{self, Found};
     responses((status = 201, body = ReservationAnswer), (status = 404), (status = 409)))]
 pub(super) async fn reserve(
     State(service): State<Service>,
+    _: Admitted,
     IdempotencyKey(key): IdempotencyKey,
     _: NoQuery,
     JsonBytes { value, raw }: JsonBytes<ReserveRequest>,
@@ -50,7 +51,7 @@ pub(super) async fn read(State(service): State<Service>, Path(id): Path<String>,
 #[utoipa::path(post, path = "/v1/reservations/{id}/confirm", tag = "reservations", request_body = Option<ConfirmRequest>,
     params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, body = ReservationAnswer), (status = 404), (status = 409)))]
-pub(super) async fn confirm(State(service): State<Service>, Path(id): Path<String>, asked: keyed::Step) -> Answer {
+pub(super) async fn confirm(State(service): State<Service>, _: Admitted, Path(id): Path<String>, asked: keyed::Step) -> Answer {
     let found = find(&service, &id).await?;
     let (key, body) = asked.into_parts();
     let request: ConfirmRequest = if body.is_empty() { ConfirmRequest::default() } else { web::json::from_bytes(&body)? };
@@ -62,7 +63,7 @@ pub(super) async fn confirm(State(service): State<Service>, Path(id): Path<Strin
 #[utoipa::path(post, path = "/v1/reservations/{id}/release", tag = "reservations",
     params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, body = ReservationAnswer), (status = 404), (status = 409)))]
-pub(super) async fn release(State(service): State<Service>, Path(id): Path<String>, asked: keyed::Step) -> Answer {
+pub(super) async fn release(State(service): State<Service>, _: Admitted, Path(id): Path<String>, asked: keyed::Step) -> Answer {
     let found = find(&service, &id).await?;
     resolve(&service, &found, asked.into_parts().0, Step::Release).await
 }
@@ -73,6 +74,7 @@ pub(super) async fn release(State(service): State<Service>, Path(id): Path<Strin
     responses((status = 200, body = ReservationAnswer), (status = 404), (status = 409)))]
 pub(super) async fn extend(
     State(service): State<Service>,
+    _: Admitted,
     Path(id): Path<String>,
     IdempotencyKey(key): IdempotencyKey,
     _: NoQuery,

@@ -4,7 +4,7 @@ use axum::extract::State;
 use postgres::keys::{Key, RequestHash};
 use web::{Answer, IdempotencyKey, JsonBytes, NoQuery};
 
-use super::{Service, render};
+use super::{Admitted, Service, render};
 use crate::answer::TransferAnswer;
 use crate::catalog;
 use crate::order::{Ask, Order};
@@ -16,6 +16,7 @@ use crate::request::TransferRequest;
     responses((status = 201, body = TransferAnswer), (status = 404), (status = 409)))]
 pub(super) async fn transfer(
     State(service): State<Service>,
+    _: Admitted,
     IdempotencyKey(key): IdempotencyKey,
     _: NoQuery,
     JsonBytes { value, raw }: JsonBytes<TransferRequest>,

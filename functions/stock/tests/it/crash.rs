@@ -140,7 +140,7 @@ async fn crash(victim: Victim) {
     for client in clients {
         settled.extend(client.await.unwrap());
     }
-    println!("{victim:?}: set in {set:.1?}, {} crashes in {struck:.1?}, {}", rounds * 4, load::summary(&settled));
+    println!("{victim:?}: set in {set:.1?}, {rounds} times {} crashes in {struck:.1?}, {}", Point::ALL.len(), load::summary(&settled));
     let findings = proof::of(victim == Victim::Link, &floor, &settled, &database).await;
     println!("{victim:?}: over after {:.1?}", begun.elapsed());
     assert!(findings.is_empty(), "broken promises ({victim:?}, seed {seed}):\n- {}\n{}", findings.join("\n- "), stage.stock.log());

@@ -57,7 +57,7 @@ pub(crate) async fn stock() -> Stock {
 }
 
 async fn instance(settings: postgres::Settings, product_url: String, at_product: Shelf) -> Stock {
-    let config = stock::Config { database: settings.clone(), product_url: product_url.clone() };
+    let config = stock::Config { database: settings.clone(), product_url: product_url.clone(), lanes: stock::LANES };
     let function = stock::function(config).await.unwrap();
     let http = Http::new(&serve(function.routes.clone()).await);
     Stock { http, function, settings, product_url, at_product }

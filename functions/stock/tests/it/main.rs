@@ -4,6 +4,7 @@
 mod bad_input;
 mod batch;
 mod changes;
+mod crash;
 mod fixture;
 mod import;
 mod keys;
@@ -12,4 +13,5 @@ mod products;
 mod program;
 mod reads;
 mod reservations;
+mod rush;
 mod transfers;

@@ -22,7 +22,7 @@ const OPPOSITE_SECONDS: u64 = 15;
 
 /// Two instances on one database.
 struct Pair {
-    instances: [Program; 2],
+    _instances: [Program; 2],
     https: [Http; 2],
 }
 
@@ -36,7 +36,7 @@ impl Pair {
             [start(), start()]
         };
         let instances = tokio::task::spawn_blocking(start).await.unwrap();
-        let pair = Self { https: instances.each_ref().map(Program::http), instances };
+        let pair = Self { https: instances.each_ref().map(Program::http), _instances: instances };
         for sku in skus {
             pair.https[0].post("/v1/stock-changes", &json!({"sku": sku, "type": "RESTOCK", "quantity": units})).await.expect(201);
         }

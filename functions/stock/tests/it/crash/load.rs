@@ -27,10 +27,15 @@ pub(super) enum Role {
     Singles,
     /// Batches, atomic and independent in turn.
     Batches,
+    /// Transfers from one location to the other.
+    Transfers,
+    /// Reservations, and what becomes of them.
+    Reservations,
 }
 
 /// Everybody who sends.
-pub(super) const CLIENTS: [Role; 6] = [Role::Singles, Role::Singles, Role::Singles, Role::Batches, Role::Batches, Role::Batches];
+pub(super) const CLIENTS: [Role; 8] =
+    [Role::Singles, Role::Singles, Role::Singles, Role::Batches, Role::Batches, Role::Transfers, Role::Reservations, Role::Reservations];
 
 /// A request under a key.
 #[derive(Debug, Clone)]
@@ -49,6 +54,8 @@ pub(super) struct Settled {
     pub(super) broken: u32,
     /// The codes of answers that said "not now".
     pub(super) turned_away: Vec<String>,
+    /// When the last of these came.
+    pub(super) turned_away_at: Option<jiff::Timestamp>,
 }
 
 /// What the clients share.
@@ -94,10 +101,13 @@ impl Settled {
 
 /// Sends until the shop closes; then everything that was begun has its answer.
 pub(super) async fn client(role: Role, number: u64, mut dice: Dice, floor: Floor) -> Vec<Settled> {
-    let mut settled = Vec::new();
+    let (mut settled, mut held) = (Vec::new(), None);
     while !floor.closing.load(Ordering::Relaxed) {
-        let request = role.request(&mut dice, &format!("{number}-{}", settled.len()));
-        settled.push(settle(&floor.stock, request).await);
+        let request = role.request(&mut dice, &format!("{number}-{}", settled.len()), held.take());
+        let done = settle(&floor.stock, request).await;
+        // A reservation is held until it is confirmed, released or found expired.
+        held = Some(done.answer.json()).filter(|answer| answer["status"] == "active");
+        settled.push(done);
     }
     settled
 }
@@ -110,11 +120,12 @@ pub(super) async fn send(stock: &Http, request: &Request) -> Result<Answer, Stri
 
 /// Sends until there is an answer; one that says "not now" is none.
 async fn settle(stock: &Http, request: Request) -> Settled {
-    let (begun, mut broken, mut turned_away) = (Instant::now(), 0, Vec::new());
+    let (begun, mut broken, mut turned_away, mut turned_away_at) = (Instant::now(), 0, Vec::new(), None);
     loop {
         let said = match send(stock, &request).await {
-            Ok(answer) if answer.status != 503 => return Settled { request, answer, broken, turned_away },
+            Ok(answer) if answer.status != 503 => return Settled { request, answer, broken, turned_away, turned_away_at },
             Ok(answer) => {
+                turned_away_at = Some(jiff::Timestamp::now());
                 turned_away.push(answer.json()["code"].as_str().unwrap_or_default().to_owned());
                 answer.text()
             }
@@ -129,17 +140,43 @@ async fn settle(stock: &Http, request: Request) -> Settled {
 }
 
 impl Role {
-    fn request(self, dice: &mut Dice, key: &str) -> Request {
-        let (path, body) = match self {
-            Self::Singles => ("/v1/stock-changes", line(dice, &format!("{key}/1"))),
-            Self::Batches => {
+    /// The next request of a client that holds `held`.
+    fn request(self, dice: &mut Dice, key: &str, held: Option<Value>) -> Request {
+        let reference = |line: u64| format!("{key}/{line}");
+        let (path, body) = match (self, held) {
+            (Self::Singles, _) => ("/v1/stock-changes".to_owned(), line(dice, &reference(1))),
+            (Self::Batches, _) => {
                 let mode = if dice.once_in(2) { "atomic" } else { "independent" };
-                let changes: Vec<Value> = (0..=dice.below(BATCH_LINES)).map(|n| line(dice, &format!("{key}/{}", n + 1))).collect();
-                ("/v1/stock-changes/batch", json!({"mode": mode, "changes": changes}))
+                let changes: Vec<Value> = (0..=dice.below(BATCH_LINES)).map(|n| line(dice, &reference(n + 1))).collect();
+                ("/v1/stock-changes/batch".to_owned(), json!({"mode": mode, "changes": changes}))
             }
+            (Self::Transfers, _) => {
+                let (from, to) = if dice.once_in(2) { ("default", "back room") } else { ("back room", "default") };
+                let (sku, quantity) = (sku(dice.below(PRODUCTS)), 1 + dice.below(3));
+                let transfer = json!({"sku": sku, "from": from, "to": to, "quantity": quantity, "reference": reference(1)});
+                ("/v1/transfers".to_owned(), transfer)
+            }
+            (Self::Reservations, None) => {
+                let lines: Vec<Value> =
+                    (0..=dice.below(3)).map(|_| json!({"sku": sku(dice.below(PRODUCTS)), "quantity": 1 + dice.below(3)})).collect();
+                let ttl_seconds = if dice.once_in(5) { 1 } else { 900 };
+                ("/v1/reservations".to_owned(), json!({"lines": lines, "ttl_seconds": ttl_seconds, "reference": reference(1)}))
+            }
+            (Self::Reservations, Some(held)) => step(dice, &held),
         };
-        Request { key: key.to_owned(), path: path.to_owned(), body: body.to_string() }
+        Request { key: key.to_owned(), path, body: body.to_string() }
     }
+}
+
+/// What may become of a reservation.
+fn step(dice: &mut Dice, held: &Value) -> (String, Value) {
+    let (step, body) = match dice.below(5) {
+        0 => ("release", json!({})),
+        1 => ("extend", json!({"ttl_seconds": 1 + dice.below(60)})),
+        2 => ("confirm", json!({"lines": [{"sku": held["lines"][0]["sku"], "quantity": 1}]})),
+        _ => ("confirm", json!({})),
+    };
+    (format!("/v1/reservations/{}/{step}", held["id"].as_str().unwrap()), body)
 }
 
 /// A change of few units, so that shelves go empty and are filled.

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use postgres::Database;
+use postgres::keys::Key;
 use serde_json::Value;
 use testkit::Http;
 
@@ -22,21 +23,35 @@ const UNBALANCED: &str = "SELECT format('level %s: version %s, on_hand %s, reser
      WHERE NOT coalesce(l.version = s.rows AND l.version = s.last AND s.first = 1 AND l.on_hand = s.on_hand AND l.reserved = s.reserved, \
          l.version = 0)";
 
-/// Keys that were stored by another transaction than the changes that they answer for.
-const KEYS_APART: &str = "SELECT reference FROM ledger l WHERE reference IS NOT NULL AND NOT EXISTS \
+/// Levels that count other holds than there are.
+const MISCOUNTED: &str = "SELECT format('level %s: reserved %s, holds of %s', l.id, l.reserved, h.held) \
+     FROM level l LEFT JOIN (SELECT level_id, sum(quantity) AS held FROM hold WHERE counted GROUP BY level_id) h ON h.level_id = l.id \
+     WHERE l.reserved <> coalesce(h.held, 0)";
+
+/// Changes that another transaction wrote than the key that they were asked under. What expires is nobody's request.
+const KEYS_APART: &str = "SELECT reference FROM ledger l WHERE reference IS NOT NULL AND kind <> 'EXPIRED' AND NOT EXISTS \
      (SELECT FROM idempotency_key k WHERE k.xmin::text = (l.xid::text::bigint % 4294967296)::text)";
+
+/// When a request was carried out.
+const CARRIED_OUT: &str = "SELECT created_at FROM idempotency_key WHERE key = $1";
 
 /// Everything that was found to be wrong, a sentence each. `in_one_request`: the service lived, so clients had to hear the truth at once.
 pub(super) async fn of(in_one_request: bool, floor: &Floor, settled: &[Settled], database: &Database) -> Vec<String> {
     let mut found = Vec::new();
     statuses(settled, &mut found);
-    outcomes(in_one_request, settled, &mut found);
+    outcomes(in_one_request, settled, database, &mut found).await;
     replays(&floor.stock, settled, &mut found).await;
     acknowledged(&floor.stock, settled, &mut found).await;
+    reservations(&floor.stock, settled, &mut found).await;
     let books = floor.stock.get("/v1/books").await.expect(200).json();
     compare("the books have no drift", Vec::new(), lines(&books["drifts"]), &mut found);
     let connection = database.get().await.unwrap();
-    for (promise, sql) in [("levels are what their ledger says", UNBALANCED), ("a change and its key are one transaction", KEYS_APART)] {
+    let questions = [
+        ("levels are what their ledger says", UNBALANCED),
+        ("levels count the holds that there are", MISCOUNTED),
+        ("a change and its key are one transaction", KEYS_APART),
+    ];
+    for (promise, sql) in questions {
         let rows = connection.query(sql, &[]).await.unwrap();
         compare(promise, Vec::new(), rows.iter().map(|row| row.get(0)).collect(), &mut found);
     }
@@ -75,10 +90,15 @@ fn statuses(settled: &[Settled], found: &mut Vec<String>) {
 }
 
 /// Who was told "not now" was told the truth: it had not been carried out. And as long as the service lives there is always an answer.
-fn outcomes(in_one_request: bool, settled: &[Settled], found: &mut Vec<String>) {
-    let lied_to = settled.iter().filter(|settled| settled.broken == 0 && settled.is_replay());
-    let lied_to = lied_to.map(|settled| format!("{}: {:?}, but it had been carried out", settled.request.key, settled.turned_away));
-    compare("a change that is committed is not answered 503", Vec::new(), lied_to.collect(), found);
+async fn outcomes(in_one_request: bool, settled: &[Settled], database: &Database, found: &mut Vec<String>) {
+    let (connection, mut lied_to) = (database.get().await.unwrap(), Vec::new());
+    for Settled { request, turned_away, turned_away_at, .. } in settled.iter().filter(|settled| settled.is_replay()) {
+        let carried_out = connection.query_one(CARRIED_OUT, &[&Key::of(&request.key).to_uuid()]).await.unwrap();
+        if *turned_away_at > Some(carried_out.get(0)) {
+            lied_to.push(format!("{}: {turned_away:?}, but it had been carried out", request.key));
+        }
+    }
+    compare("what is committed is not answered 503", Vec::new(), lied_to, found);
     let broken = settled.iter().filter(|settled| in_one_request && settled.broken > 0);
     let broken = broken.map(|settled| format!("{}: sent {} times in vain", settled.request.key, settled.broken));
     compare("every request is answered", Vec::new(), broken.collect(), found);
@@ -116,6 +136,23 @@ async fn acknowledged(stock: &Http, settled: &[Settled], found: &mut Vec<String>
     let listed = all(stock, "/v1/stock-changes?").await;
     let there = listed.iter().filter(|change| !opening(change)).map(Value::to_string);
     compare("every acknowledged change is there once, and no other is", told.collect(), there.collect(), found);
+}
+
+/// Every reservation stands as its last step was answered; only its time may have passed since.
+async fn reservations(stock: &Http, settled: &[Settled], found: &mut Vec<String>) {
+    let told = settled.iter().filter(|settled| settled.answer.status < 300 && settled.request.path.starts_with("/v1/reservations"));
+    let last: BTreeMap<String, Value> =
+        told.map(|settled| settled.answer.json()).map(|told| (told["id"].as_str().unwrap().to_owned(), told)).collect();
+    let (mut expected, mut there) = (Vec::new(), Vec::new());
+    for (id, mut told) in last {
+        let read = stock.get(&format!("/v1/reservations/{id}")).await.expect(200).json();
+        if told["status"] == "active" && read["status"] == "expired" {
+            (told["status"], told["resolved_at"]) = (read["status"].clone(), told["expires_at"].clone());
+        }
+        expected.push(told.to_string());
+        there.push(read.to_string());
+    }
+    compare("every reservation stands as it was answered", expected, there, found);
 }
 
 /// The changes of an answer, whatever was asked.

@@ -54,12 +54,14 @@ pub(super) struct Move {
     pub(super) reference: Option<usize>,
     /// Hundredths of the currency.
     pub(super) price: Option<u16>,
+    /// Whether the product is named by its id.
+    pub(super) by_id: bool,
 }
 
 impl Move {
     /// A change of which nothing is said but what it must say.
     pub(super) fn of(place: Place, kind: Kind, units: i64) -> Self {
-        Self { place, kind, units, occurred: None, reference: None, price: None }
+        Self { place, kind, units, occurred: None, reference: None, price: None, by_id: false }
     }
 }
 
@@ -68,7 +70,8 @@ impl fmt::Debug for Move {
         write!(f, "{} {} {:?}", self.kind.word(), self.units, self.place)?;
         self.occurred.map_or(Ok(()), |seconds| write!(f, " at {seconds} s"))?;
         self.reference.map_or(Ok(()), |reference| write!(f, " reference {reference}"))?;
-        self.price.map_or(Ok(()), |price| write!(f, " for 0.{price:02}"))
+        self.price.map_or(Ok(()), |price| write!(f, " for 0.{price:02}"))?;
+        if self.by_id { write!(f, " by id") } else { Ok(()) }
     }
 }
 
@@ -98,29 +101,76 @@ pub(super) enum Moment {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum What {
     /// Product has the product; Stock finds it out by asking. Its threshold is 10.
-    Introduce { product: usize },
+    Introduce {
+        product: usize,
+    },
     /// Stock hears of the product's newest copy.
-    Hear { product: usize, min_stock: i64, archived: bool },
+    Hear {
+        product: usize,
+        min_stock: i64,
+        archived: bool,
+    },
     Change(Move),
-    Batch { atomic: bool, lines: Vec<Move> },
-    Transfer { product: usize, from: usize, to: usize, units: i64 },
+    Batch {
+        atomic: bool,
+        lines: Vec<Move>,
+    },
+    /// As CSV, else as NDJSON.
+    Import {
+        csv: bool,
+        lines: Vec<Move>,
+    },
+    Transfer {
+        product: usize,
+        from: usize,
+        to: usize,
+        units: i64,
+    },
     /// Where things happen in turn, nothing else happens before a `ttl` of one second has passed.
-    Reserve { number: usize, lines: Vec<Part>, ttl: i64 },
-    Confirm { number: usize, part: Option<Vec<Part>> },
-    Release { number: usize },
+    Reserve {
+        number: usize,
+        lines: Vec<Part>,
+        ttl: i64,
+    },
+    Confirm {
+        number: usize,
+        part: Option<Vec<Part>>,
+    },
+    Release {
+        number: usize,
+    },
     /// As for [`What::Reserve`], a second is waited for.
-    Extend { number: usize, ttl: i64 },
+    Extend {
+        number: usize,
+        ttl: i64,
+    },
     /// The database moves the reservation's end into the past.
-    Age { number: usize, seconds: u32 },
+    Age {
+        number: usize,
+        seconds: u32,
+    },
     /// What the leader does now and then.
     Tick,
-    Reservation { number: usize },
-    Level { product: usize },
-    AsOf { product: usize, at: Moment },
-    Levels { status: Option<&'static str>, location: Option<usize>, limit: usize },
+    Reservation {
+        number: usize,
+    },
+    Level {
+        product: usize,
+    },
+    AsOf {
+        product: usize,
+        at: Moment,
+    },
+    Levels {
+        status: Option<&'static str>,
+        location: Option<usize>,
+        limit: usize,
+    },
     Movements(Filter),
     /// Nothing that a client asks: the time of a reservation has come.
-    Lapse { number: usize },
+    Lapse {
+        number: usize,
+    },
 }
 
 /// What a list of movements is narrowed to.

@@ -37,6 +37,7 @@ async fn stream(run: &Run<'_>, place: Place) -> Result<(), String> {
         match entry {
             Entry::Lapsed(row) if row.place == place => walk.lapsed.push(row),
             Entry::Row(row) if row.place == place => walk.row(row)?,
+            Entry::Swept => walk.swept("a sweep")?,
             _ => {}
         }
     }
@@ -58,11 +59,18 @@ struct Walk<'a> {
 impl<'a> Walk<'a> {
     /// The next row is this one; before it come those of lapsed holds, which only a threshold may overtake.
     fn row(&mut self, row: &'a Row) -> Result<(), String> {
-        while self.an_end()? {}
-        if row.event != "threshold-changed" && !self.lapsed.is_empty() {
-            return Err(format!("{} {:?} stands before the end of a hold that had lapsed", row.event, row.kind));
+        if row.event == "threshold-changed" {
+            while self.an_end()? {}
+        } else {
+            self.swept(row.kind.unwrap_or(row.event))?;
         }
         self.is(row)
+    }
+
+    /// Nothing that has lapsed is without its row when this comes.
+    fn swept(&mut self, before: &str) -> Result<(), String> {
+        while self.an_end()? {}
+        if self.lapsed.is_empty() { Ok(()) } else { Err(format!("{before} comes before the end of a hold that had lapsed")) }
     }
 
     /// Takes the next row if it ends a hold that has lapsed.
@@ -70,7 +78,7 @@ impl<'a> Walk<'a> {
         let Some(next) = self.items.get(self.at).filter(|next| next["type"] == "gudang.stock.expired.v1") else { return Ok(false) };
         let time = next["time"].as_str().and_then(|time| time.parse().ok());
         let ends = |row: &&Row| time.is_some() && row.ended == time && row.quantity == next["data"]["quantity"].as_i64();
-        let which = self.lapsed.iter().position(ends).ok_or_else(|| format!("no hold ended so: {next}"))?;
+        let Some(which) = self.lapsed.iter().position(ends) else { return Ok(false) };
         let row = self.lapsed.remove(which);
         self.is(row).map(|()| true)
     }
@@ -80,7 +88,7 @@ impl<'a> Walk<'a> {
         self.at += 1;
         self.levels = [self.levels[0] + row.delta, self.levels[1] + row.delta_reserved];
         let [on_hand, reserved] = self.levels;
-        let mut data = run_out_of_names(row.change.clone().unwrap_or(json!({})));
+        let mut data = without_names(row.change.clone().unwrap_or(json!({})));
         for (name, value) in [
             ("on_hand", json!(on_hand)),
             ("reserved", json!(reserved)),
@@ -103,7 +111,7 @@ impl<'a> Walk<'a> {
 }
 
 /// The journal is read with the names of the run; the answers were read without.
-fn run_out_of_names(mut change: Value) -> Value {
+fn without_names(mut change: Value) -> Value {
     if let Some(fields) = change.as_object_mut() {
         fields.retain(|name, _| !["sku", "location", "product_id", "reference"].contains(&name.as_str()));
     }

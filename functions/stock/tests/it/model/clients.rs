@@ -16,6 +16,7 @@ use super::ask::{Kind, Move, Op, Part, Place, What};
 use super::expect::Answered;
 use super::linear::{Done, first_contradiction, is_linearizable};
 use super::names::Names;
+use super::products::Products;
 use crate::fixture::{Stock, stock};
 
 const HISTORIES: u64 = 200;
@@ -24,8 +25,14 @@ const AT_ONCE: usize = 6;
 const CLIENTS: u64 = 8;
 /// Operations of one client.
 const LENGTH: usize = 10;
+/// One history in so many is long.
+const LONG_ONE_IN: u64 = 50;
+/// Operations of one client in a long one: a thousand in all.
+const LONG: usize = 125;
 /// One history in so many has reservations that last a second, and takes longer.
 const LAPSING_ONE_IN: u64 = 8;
+/// Between two sweeps.
+const SWEEP: Duration = Duration::from_millis(30);
 /// What a reservation's end by the database's clock may seem to differ from that by ours: it is the same clock, looked at at another moment.
 const CLOCK: Duration = Duration::from_millis(2);
 
@@ -35,33 +42,54 @@ async fn whatever_happens_at_once_has_an_order_that_explains_every_answer() {
     println!("seed {seed} (build with GUDANG_SEED={seed} to have the same requests)");
     let stock = Arc::new(stock().await);
     let other = Arc::new(stock.another().await);
-    let (mut histories, mut found, mut asked) = (JoinSet::new(), Vec::new(), 0);
+    let sweeping = tokio::spawn(sweep(Arc::clone(&other)));
+    let (mut running, mut histories) = (JoinSet::new(), Vec::new());
     for number in 0..HISTORIES {
-        if histories.len() == AT_ONCE {
-            let (operations, contradiction): (usize, Option<String>) = histories.join_next().await.unwrap().unwrap();
-            asked += operations;
-            found.extend(contradiction);
+        if running.len() == AT_ONCE {
+            histories.push(running.join_next().await.unwrap().unwrap());
         }
-        histories.spawn(history(Arc::clone(&stock), Arc::clone(&other), seed, number));
+        running.spawn(history(Arc::clone(&stock), Arc::clone(&other), seed, number));
     }
-    for (operations, contradiction) in histories.join_all().await {
-        asked += operations;
-        found.extend(contradiction);
-    }
+    histories.extend(running.join_all().await);
+    sweeping.abort();
+    let found: Vec<&str> = histories.iter().filter_map(|history| history.contradiction.as_deref()).collect();
     assert!(found.is_empty(), "seed {seed}, {} of {HISTORIES} histories have no order:\n{}", found.len(), found.join("\n"));
-    println!("{asked} operations in {HISTORIES} histories");
+    let operations: usize = histories.iter().map(|history| history.operations).sum();
+    let at_once = histories.iter().map(|history| history.at_once).sum::<f64>() / HISTORIES as f64;
+    println!("{operations} operations in {HISTORIES} histories, of each on average {at_once:.1} at the same time");
     stock.balances().await;
 }
 
-/// Runs one history; says how many operations it had, and what contradicts itself in it.
-async fn history(stock: Arc<Stock>, other: Arc<Stock>, seed: u64, number: u64) -> (usize, Option<String>) {
+/// What a history came to.
+struct Judged {
+    operations: usize,
+    /// How many of its operations were under way at the same time, on average over the time in which any was.
+    at_once: f64,
+    /// What has no order in it.
+    contradiction: Option<String>,
+}
+
+/// Sweeps all the time. Whether it has come by makes no answer another one.
+async fn sweep(stock: Arc<Stock>) {
+    loop {
+        // The first one goes on to compare books, which the stand-in for Product does not keep.
+        let _ = stock.function.periodic.tick().await;
+        tokio::time::sleep(SWEEP).await;
+    }
+}
+
+/// Runs one history and looks for an order.
+async fn history(stock: Arc<Stock>, other: Arc<Stock>, seed: u64, number: u64) -> Judged {
     let mut dice = Dice::new(seed, number);
-    let lapsing = number % LAPSING_ONE_IN == 0;
-    let shop = Arc::new(Shop { names: Names::new(&number.to_string()), stock, other, started: Instant::now(), origin: Timestamp::now() });
+    let lapsing = number.is_multiple_of(LAPSING_ONE_IN);
+    let (names, products_of) = (Names::new(&number.to_string()), Products::default());
+    let shop = Arc::new(Shop { names, products: products_of, stock, other, started: Instant::now(), origin: Timestamp::now() });
     let products = 1 + dice.below(3) as usize;
     let mut done = shop.open(products, &mut dice).await;
-    let clients: Vec<Vec<(Duration, Op)>> = throw(&mut dice, products, lapsing);
-    let clients: Vec<_> = clients.into_iter().enumerate().map(|(client, ops)| tokio::spawn(Arc::clone(&shop).client(client, ops))).collect();
+    let length = if number % LONG_ONE_IN == 1 { LONG } else { LENGTH };
+    let clients: Vec<Vec<(Duration, Op)>> = throw(&mut dice, products, length, lapsing);
+    let clients: Vec<_> =
+        clients.into_iter().enumerate().map(|(client, ops)| tokio::spawn(Arc::clone(&shop).client(client, ops))).collect();
     for client in clients {
         done.extend(client.await.unwrap());
     }
@@ -71,22 +99,35 @@ async fn history(stock: Arc<Stock>, other: Arc<Stock>, seed: u64, number: u64) -
     if lapsing {
         done.extend(shop.lapses(&done));
     }
-    if tokio::task::block_in_place(|| is_linearizable(&done)) {
-        return (done.len(), None);
+    let contradiction = tokio::task::block_in_place(|| (!is_linearizable(&done)).then(|| first_contradiction(&done)));
+    let contradiction = contradiction.map(|contradiction| {
+        let lines: Vec<String> = contradiction.iter().map(|done| format!("  {done:?}")).collect();
+        format!("history {number}, {} of its {} operations:\n{}", lines.len(), done.len(), lines.join("\n"))
+    });
+    Judged { operations: done.len(), at_once: at_once(&done), contradiction }
+}
+
+fn at_once(history: &[Done]) -> f64 {
+    let mut times: Vec<(Duration, Duration)> = history.iter().map(|done| (done.asked, done.answered)).collect();
+    times.sort_unstable();
+    let (mut each, mut any, mut until) = (Duration::ZERO, Duration::ZERO, Duration::ZERO);
+    for (asked, answered) in times {
+        each += answered.saturating_sub(asked);
+        any += answered.saturating_sub(asked.max(until));
+        until = until.max(answered);
     }
-    let contradiction = tokio::task::block_in_place(|| first_contradiction(&done));
-    let lines: Vec<String> = contradiction.iter().map(|done| format!("  {done:?}")).collect();
-    (done.len(), Some(format!("history {number}, {} of its {} operations:\n{}", lines.len(), done.len(), lines.join("\n"))))
+    each.as_secs_f64() / any.as_secs_f64()
 }
 
 /// What the clients ask, each in its order, with the pause before it.
-fn throw(dice: &mut Dice, products: usize, lapsing: bool) -> Vec<Vec<(Duration, Op)>> {
+fn throw(dice: &mut Dice, products: usize, length: usize, lapsing: bool) -> Vec<Vec<(Duration, Op)>> {
     let mut clients = vec![Vec::new(); CLIENTS as usize];
     let mut thrown = Thrown { products, ttl: if lapsing { 1 } else { 3600 }, reservations: 0, keyed: Vec::new() };
     let pause = if lapsing { 300_000 } else { 3000 };
-    for _ in 0..LENGTH {
-        for ops in &mut clients {
-            let op = thrown.op(dice);
+    for _ in 0..length {
+        for (client, ops) in clients.iter_mut().enumerate() {
+            // Copies of a product come one after the other, as its events do.
+            let op = if client == 0 && dice.once_in(8) { thrown.copy(dice) } else { thrown.op(dice) };
             ops.push((Duration::from_micros(dice.below(pause)), op));
         }
     }
@@ -116,6 +157,11 @@ impl Thrown {
         op
     }
 
+    fn copy(&self, dice: &mut Dice) -> Op {
+        let product = self.place(dice).product;
+        What::Hear { product, min_stock: dice.below(8) as i64, archived: dice.once_in(3) }.into()
+    }
+
     fn what(&mut self, dice: &mut Dice) -> What {
         let place = self.place(dice);
         let units = |dice: &mut Dice, most: u64| 1 + dice.below(most) as i64;
@@ -131,7 +177,7 @@ impl Thrown {
             }
             56..59 => What::Transfer { product: place.product, from: place.location, to: 3 - place.location, units: units(dice, 3) },
             59..71 => {
-                let lines = vec![Part { place, units: units(dice, 3) }, Part { place: self.place(dice), units: units(dice, 2) }];
+                let lines = [Part { place, units: units(dice, 3) }, Part { place: self.place(dice), units: units(dice, 2) }];
                 let lines = lines[dice.below(2) as usize..].to_vec();
                 self.reservations += 1;
                 What::Reserve { number: self.reservations - 1, lines, ttl: self.ttl }
@@ -157,6 +203,7 @@ impl Thrown {
 /// What the clients of one history share.
 struct Shop {
     names: Names,
+    products: Products,
     stock: Arc<Stock>,
     other: Arc<Stock>,
     started: Instant,
@@ -169,10 +216,7 @@ impl Shop {
     async fn open(&self, products: usize, dice: &mut Dice) -> Vec<Done> {
         let mut done = Vec::new();
         for product in 0..products {
-            let asked = self.started.elapsed();
-            let made = self.stock.only_at_product(&self.names.sku(product));
-            self.names.call_product(product, made.id.0);
-            done.push(self.done(0, asked, What::Introduce { product }.into(), nothing()));
+            done.extend(self.ask(0, What::Introduce { product }.into()).await);
             for location in 1..3 {
                 let opening = Move::of(Place { product, location }, Kind::Restock, 1 + dice.below(10) as i64);
                 done.extend(self.ask(0, What::Change(opening).into()).await);
@@ -195,9 +239,19 @@ impl Shop {
         if let What::Confirm { number, .. } | What::Release { number } | What::Reservation { number } = op.what {
             self.names.made(number)?;
         }
-        let http: &Http = if client % 2 == 0 { &self.stock.http } else { &self.other.http };
+        let http: &Http = if client.is_multiple_of(2) { &self.stock.http } else { &self.other.http };
         let asked = self.started.elapsed();
-        let (_, answer) = self.names.ask(http, &op).await?;
+        let answer = match op.what {
+            What::Introduce { product } => {
+                self.products.introduce(&self.stock, &self.names, product);
+                nothing()
+            }
+            What::Hear { product, min_stock, archived } => {
+                self.products.hear(&self.stock, product, min_stock, archived).await;
+                nothing()
+            }
+            _ => self.names.ask(http, &op).await?.1,
+        };
         assert!(answer.status < 500, "{op:?}: {answer:?}");
         Some(self.done(client, asked, op, answer))
     }

@@ -54,7 +54,7 @@ pub(super) fn within(least: i64, most: i64) -> Value {
 }
 
 /// Where `actual` does not have what `expected` names.
-fn differs(expected: &Value, actual: &Value, place: &str) -> Option<String> {
+pub(super) fn differs(expected: &Value, actual: &Value, place: &str) -> Option<String> {
     let said = || Some(format!("{place}: {expected} expected, it was {actual}"));
     match (expected, actual) {
         (Value::Object(bounds), Value::Number(number)) => match (&bounds.get("at least"), &bounds.get("at most"), number.as_i64()) {

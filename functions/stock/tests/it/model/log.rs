@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::ask::{Filter, LOCATIONS, Place};
+use super::expect::differs;
 
 /// Something that happened to a stream.
 #[derive(Debug, Clone)]
@@ -12,6 +13,8 @@ pub(super) enum Entry {
     Row(Row),
     /// A hold's time passed. Its row comes before the next one that is not a threshold's; when exactly, the contract leaves open.
     Lapsed(Row),
+    /// Every hold that has lapsed has its row.
+    Swept,
 }
 
 /// A row of a stream.
@@ -29,7 +32,9 @@ pub(super) struct Row {
     pub(super) min_stock: i64,
     /// When the hold that lapsed was to end, by the database; filled in by whoever knows.
     pub(super) ended: Option<Timestamp>,
-    /// What the caller was answered, where it is a movement.
+    /// What the model says that the change says, where it is a movement.
+    pub(super) said: Value,
+    /// The change as Stock tells it.
     pub(super) change: Option<Value>,
 }
 
@@ -48,7 +53,7 @@ impl Log {
         })
     }
 
-    /// Takes what the callers were answered into the rows behind `known`.
+    /// Takes the changes as Stock tells them into the rows behind `known`.
     pub(super) fn note(&mut self, known: usize, changes: Vec<Value>) -> Result<(), String> {
         let rows = self.entries.iter_mut().skip(known).filter_map(|entry| match entry {
             Entry::Row(row) if row.kind.is_some() => Some(row),
@@ -56,7 +61,11 @@ impl Log {
         });
         let mut changes = changes.into_iter();
         for row in rows {
-            row.change = Some(changes.next().ok_or("a change is missing in the answer")?);
+            let change = changes.next().ok_or("a change is missing in the answer")?;
+            if let Some(difference) = differs(&row.said, &change, "change") {
+                return Err(difference);
+            }
+            row.change = Some(change);
         }
         if changes.next().is_some() { Err("there is a change too many in the answer".to_owned()) } else { Ok(()) }
     }

@@ -38,7 +38,7 @@ impl std::fmt::Display for Request {
 
 impl Names {
     pub(super) fn new(history: &str) -> Self {
-        let start = Timestamp::from_second(Timestamp::now().as_second()).expect("a time of today");
+        let start = Timestamp::from_second(Timestamp::now().as_second()).unwrap();
         Self { prefix: format!("h{history}-"), start, ids: Mutex::default() }
     }
 
@@ -76,14 +76,23 @@ impl Names {
             return Some(self.walk(http, &request.path).await);
         }
         let key = op.key.map(|key| format!("{}{key}", self.prefix));
-        let mut headers = vec![("content-type", "application/json")];
+        let format = match op.what {
+            What::Import { csv: true, .. } => "text/csv",
+            What::Import { .. } => "application/x-ndjson",
+            _ => "application/json",
+        };
+        let mut headers = vec![("content-type", format)];
         headers.extend(key.iter().map(|key| ("idempotency-key", key.as_str())));
-        let body = if request.body.is_null() { String::new() } else { request.body.to_string() };
+        let body = match &request.body {
+            Value::Null => String::new(),
+            Value::String(body) => body.clone(),
+            body => body.to_string(),
+        };
         let answer = http.send(request.method, &request.path, &headers, body).await;
         if let What::Reserve { number, .. } = op.what
             && answer.status == 201
         {
-            let id = answer.json()["id"].as_str().and_then(|id| id.parse().ok()).expect("the reservation's id");
+            let id = answer.json()["id"].as_str().and_then(|id| id.parse().ok()).unwrap();
             self.ids.lock().unwrap().insert(format!("reservation {number}"), id);
         }
         let answered = self.read(&answer);
@@ -129,6 +138,10 @@ impl Names {
                 let lines: Vec<Value> = lines.iter().map(|line| self.movement(line)).collect();
                 post("/v1/stock-changes/batch".to_owned(), json!({"mode": mode, "changes": lines}))
             }
+            What::Import { csv, lines } => {
+                let lines: Vec<Value> = lines.iter().map(|line| self.movement(line)).collect();
+                post("/v1/stock-changes/import".to_owned(), json!(if *csv { as_csv(&lines) } else { as_ndjson(&lines) }))
+            }
             What::Transfer { product, from, to, units } => {
                 let (from, to) = (self.location(*from), self.location(*to));
                 post("/v1/transfers".to_owned(), json!({"sku": self.sku(*product), "from": from, "to": to, "quantity": units}))
@@ -173,13 +186,16 @@ impl Names {
     }
 
     fn movement(&self, asked: &Move) -> Value {
-        let Move { place: Place { product, location }, kind, units, occurred, reference, price } = asked;
-        let mut body = json!({"sku": self.sku(*product), "type": kind.word(), "quantity": units, "location": self.location(*location)});
+        let Move { place: Place { product, location }, kind, units, occurred, reference, price, by_id } = asked;
+        let mut body = json!({"type": kind.word(), "quantity": units, "location": self.location(*location)});
         let mut say = |name: &str, value: Option<String>| {
             if let Some(value) = value {
                 body[name] = json!(value);
             }
         };
+        let id = self.product(*product).filter(|_| *by_id);
+        say("sku", id.is_none().then(|| self.sku(*product)));
+        say("product_id", id.map(|id| id.to_string()));
         say("occurred_at", occurred.map(|seconds| self.second(seconds).to_string()));
         say("reference", reference.map(|reference| format!("{}r{reference}", self.prefix)));
         say("unit_price", price.map(|price| format!("0.{price:02}")));
@@ -187,9 +203,23 @@ impl Names {
     }
 
     fn parts(&self, parts: &[Part]) -> Vec<Value> {
-        let part = |Part { place, units }: &Part| {
-            json!({"sku": self.sku(place.product), "quantity": units, "location": self.location(place.location)})
-        };
+        let part = |Part { place, units }: &Part| json!({"sku": self.sku(place.product), "quantity": units, "location": self.location(place.location)});
         parts.iter().map(part).collect()
     }
+}
+
+const COLUMNS: [&str; 8] = ["product_id", "sku", "type", "quantity", "location", "occurred_at", "reference", "unit_price"];
+
+fn as_csv(lines: &[Value]) -> String {
+    let cell = |line: &Value, name: &str| match &line[name] {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    };
+    let row = |line: &Value| COLUMNS.map(|name| cell(line, name)).join(",");
+    std::iter::once(COLUMNS.join(",")).chain(lines.iter().map(row)).map(|row| row + "\n").collect()
+}
+
+fn as_ndjson(lines: &[Value]) -> String {
+    lines.iter().map(|line| line.to_string() + "\n").collect()
 }

@@ -20,10 +20,11 @@ pub(super) struct Shelf {
     products: BTreeMap<usize, Product>,
     levels: BTreeMap<Place, Level>,
     reservations: BTreeMap<usize, Reservation>,
-    answered: BTreeMap<usize, (What, Expected)>,
+    /// By key, and the row of an import from 1, else 0.
+    answered: BTreeMap<(usize, usize), (What, Expected)>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 struct Product {
     min_stock: i64,
     archived: bool,
@@ -66,15 +67,22 @@ struct Stroke {
 impl Shelf {
     /// Does what is asked and says what the answer is.
     pub(super) fn apply(&mut self, op: &Op, log: &mut Log) -> Expected {
-        let Some(key) = op.key else { return self.judge(&op.what, log) };
-        match self.answered.get(&key) {
-            Some((what, expected)) if *what == op.what => return Expected { replayed: true, ..expected.clone() },
+        match &op.what {
+            What::Import { csv, lines } => self.import(op.key, *csv, lines, log),
+            what => self.under(op.key.map(|key| (key, 0)), what, |shelf| shelf.judge(what, log)),
+        }
+    }
+
+    /// What was answered under the key before, or else what is judged now.
+    fn under(&mut self, key: Option<(usize, usize)>, what: &What, judge: impl FnOnce(&mut Self) -> Expected) -> Expected {
+        match key.and_then(|key| self.answered.get(&key)) {
+            Some((answered, expected)) if answered == what => return Expected { replayed: true, ..expected.clone() },
             Some(_) => return Expected::problem(422, "idempotency_key_mismatch"),
             None => {}
         }
-        let expected = self.judge(&op.what, log);
-        if matches!(expected.status, 200..300 | 409) {
-            self.answered.insert(key, (op.what.clone(), expected.clone()));
+        let expected = judge(self);
+        if let Some(key) = key.filter(|_| matches!(expected.status, 200..300 | 409)) {
+            self.answered.insert(key, (what.clone(), expected.clone()));
         }
         expected
     }
@@ -92,7 +100,9 @@ impl Shelf {
             What::Change(asked) => self.movement(asked, log).map(|change| Expected::new(201, change)),
             What::Batch { atomic: true, lines } => Ok(self.atomic(lines, log)),
             What::Batch { atomic: false, lines } => Ok(self.independent(lines, log)),
-            What::Transfer { product, from, to, units } => self.whole(log, |shelf, log| shelf.transfer(*product, [*from, *to], *units, log)),
+            What::Transfer { product, from, to, units } => {
+                self.whole(log, |shelf, log| shelf.transfer(*product, [*from, *to], *units, log))
+            }
             What::Reserve { number, lines, .. } => self.whole(log, |shelf, log| shelf.reserve(*number, lines, log)),
             What::Confirm { number, part } => self.whole(log, |shelf, log| shelf.confirm(*number, part.as_deref(), log)),
             What::Release { number } => self.release(*number, log),
@@ -101,12 +111,15 @@ impl Shelf {
                 self.lapse(*number, log);
                 Ok(Expected::nothing())
             }
-            What::Tick => Ok(Expected::nothing()),
+            What::Tick => {
+                self.sweep(log);
+                Ok(Expected::nothing())
+            }
             What::Reservation { number } => self.reservation(*number),
             What::Level { product } => self.known(*product).map(|()| Expected::new(200, self.stock(*product, None))),
             What::Levels { status, location, .. } => Ok(self.listed(*status, *location)),
-            // What is read from the rows is the log's affair.
-            What::AsOf { .. } | What::Movements(_) => Ok(Expected::new(200, json!({}))),
+            // What is read from the rows is the log's affair; the rows of an import have keys of their own.
+            What::AsOf { .. } | What::Movements(_) | What::Import { .. } => Ok(Expected::new(200, json!({}))),
         };
         judged.unwrap_or_else(|refused| refused)
     }
@@ -128,7 +141,7 @@ impl Shelf {
 
     /// The newest copy is in force, and every stream that has moved hears of a threshold that is another now.
     fn hear(&mut self, product: usize, copy: Product, log: &mut Log) {
-        let before = self.products.insert(product, copy.clone());
+        let before = self.products.insert(product, copy);
         if before.is_some_and(|before| before.threshold() == copy.threshold()) {
             return;
         }
@@ -152,10 +165,10 @@ impl Shelf {
             Kind::Restock | Kind::Return => asked.units,
             Kind::Count => asked.units - level.on_hand,
         };
-        let mut change = self.moved(asked.place, asked.kind.word(), asked.units, [delta, 0], log);
-        change["reference"] = asked.reference.map_or(Value::Null, |reference| json!(format!("r{reference}")));
-        change["unit_price"] = asked.price.map_or(Value::Null, |price| json!(format!("0.{price:02}")));
-        Ok(change)
+        let reference = asked.reference.map(|reference| format!("r{reference}"));
+        let price = asked.price.map(|price| format!("0.{price:02}"));
+        let told = json!({"reference": reference, "unit_price": price});
+        Ok(self.moved(asked.place, asked.kind.word(), asked.units, [delta, 0], told, log))
     }
 
     fn atomic(&mut self, lines: &[Move], log: &mut Log) -> Expected {
@@ -179,12 +192,25 @@ impl Shelf {
         Expected::new(200, results(&judged))
     }
 
+    /// Each row by itself and under a key of its own. The changes are not answered.
+    fn import(&mut self, key: Option<usize>, csv: bool, lines: &[Move], log: &mut Log) -> Expected {
+        let mut errors = Vec::new();
+        for (row, line) in (1..).zip(lines) {
+            let judge = |shelf: &mut Self| shelf.movement(line, log).map_or_else(|refused| refused, |change| Expected::new(201, change));
+            let judged = self.under(key.map(|key| (key, row)), &What::Import { csv, lines: vec![line.clone()] }, judge);
+            if judged.status != 201 {
+                errors.push(json!({"line": row + usize::from(csv), "code": judged.body["code"]}));
+            }
+        }
+        Expected::new(200, json!({"accepted": lines.len() - errors.len(), "failed": errors.len(), "errors": errors}))
+    }
+
     fn transfer(&mut self, product: usize, [from, to]: [usize; 2], units: i64, log: &mut Log) -> Result<Expected, Expected> {
         self.known(product)?;
         let [from, to] = [from, to].map(|location| Place { product, location });
         limited(units, self.level(from).available())?;
-        let out = self.moved(from, "TRANSFER_OUT", units, [-units, 0], log);
-        let into = self.moved(to, "TRANSFER_IN", units, [units, 0], log);
+        let out = self.moved(from, "TRANSFER_OUT", units, [-units, 0], json!({}), log);
+        let into = self.moved(to, "TRANSFER_IN", units, [units, 0], json!({}), log);
         Ok(Expected::new(201, json!({"changes": [out, into]})))
     }
 
@@ -197,15 +223,23 @@ impl Shelf {
         self.levels.get(&place).cloned().unwrap_or_default()
     }
 
-    /// Records a movement and says what its caller reads.
-    fn moved(&mut self, place: Place, kind: &'static str, quantity: i64, [delta, delta_reserved]: [i64; 2], log: &mut Log) -> Value {
+    /// Records a movement, of which `told` is known besides, and says what its caller reads.
+    fn moved(&mut self, place: Place, kind: &'static str, quantity: i64, deltas: [i64; 2], told: Value, log: &mut Log) -> Value {
+        let [delta, delta_reserved] = deltas;
         let stroke = Stroke { place, event: "changed", kind: Some(kind), quantity: Some(quantity), delta, delta_reserved };
         let level = self.record(stroke, log);
-        json!({
+        let mut change = json!({
             "sku": SKUS[place.product], "location": LOCATIONS[place.location], "product_id": format!("the id of {}", SKUS[place.product]),
             "type": kind, "quantity": quantity, "delta": delta, "on_hand": level.on_hand, "reserved": level.reserved,
             "available": level.available(), "version": level.version, "reason": null,
-        })
+        });
+        if let (Value::Object(change), Value::Object(told)) = (&mut change, told) {
+            change.extend(told);
+        }
+        if let Some(Entry::Row(row)) = log.entries.last_mut() {
+            row.said = change.clone();
+        }
+        change
     }
 
     /// Writes a row; those of the holds that have lapsed stand before it.
@@ -217,6 +251,12 @@ impl Shelf {
         level.reserved += stroke.delta_reserved;
         log.entries.push(Entry::Row(row(stroke, threshold)));
         level.clone()
+    }
+
+    /// Every hold that has lapsed has its row now.
+    fn sweep(&mut self, log: &mut Log) {
+        self.levels.values_mut().for_each(|level| level.version += std::mem::take(&mut level.lapsed));
+        log.entries.push(Entry::Swept);
     }
 
     /// The stock of a product, at one location or over all.
@@ -282,5 +322,5 @@ fn results(judged: &[Result<Value, Expected>]) -> Value {
 
 fn row(stroke: Stroke, min_stock: i64) -> Row {
     let Stroke { place, event, kind, quantity, delta, delta_reserved } = stroke;
-    Row { place, event, kind, quantity, delta, delta_reserved, min_stock, ended: None, change: None }
+    Row { place, event, kind, quantity, delta, delta_reserved, min_stock, ended: None, said: Value::Null, change: None }
 }

@@ -57,10 +57,7 @@ impl Thrower {
 
     fn op(&mut self) -> Op {
         match self.dice.below(100) {
-            0..6 if !self.keyed.is_empty() => {
-                let keyed = self.keyed.clone();
-                self.one_of(&keyed)
-            }
+            0..6 if !self.keyed.is_empty() => self.repetition(),
             6..8 if self.keyed.iter().any(is_stored) => {
                 let keyed: Vec<Op> = self.keyed.iter().filter(|op| is_stored(op)).cloned().collect();
                 Op { what: What::Change(self.movement(false)), key: self.one_of(&keyed).key }
@@ -74,15 +71,31 @@ impl Thrower {
         }
     }
 
+    /// The same request under the same key; an import may have lost or changed its last row.
+    fn repetition(&mut self) -> Op {
+        let keyed = self.keyed.clone();
+        let mut op = self.one_of(&keyed);
+        if let What::Import { lines, .. } = &mut op.what
+            && self.once_in(2)
+        {
+            lines.pop();
+            if lines.is_empty() || self.once_in(2) {
+                lines.push(self.movement(false));
+            }
+        }
+        op
+    }
+
     fn write(&mut self) -> What {
         match self.dice.below(72) {
             0..12 => What::Batch { atomic: self.once_in(2), lines: self.several(Self::line) },
-            12..19 => {
+            12..15 => What::Import { csv: self.once_in(2), lines: self.several(Self::line) },
+            15..20 => {
                 let from = self.location();
                 let to = (from + self.up_to(2) as usize) % LOCATIONS.len();
                 What::Transfer { product: self.product(), from, to, units: self.up_to(8) }
             }
-            19..33 => {
+            20..33 => {
                 let lines = self.several(Self::part);
                 self.reservations.push(lines.clone());
                 What::Reserve { number: self.reservations.len() - 1, lines, ttl: self.ttl() }
@@ -181,7 +194,8 @@ impl Thrower {
             place.product = 0;
         }
         let reference = self.once_in(3).then(|| self.dice.below(3) as usize);
-        Move { place, kind, units, occurred, reference, price: self.once_in(4).then(|| self.dice.below(100) as u16) }
+        let price = self.once_in(4).then(|| self.dice.below(100) as u16);
+        Move { place, kind, units, occurred, reference, price, by_id: place.product != NOBODY && self.once_in(4) }
     }
 
     /// Now and then so short that it passes at once.

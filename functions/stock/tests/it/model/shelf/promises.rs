@@ -13,6 +13,8 @@ use super::{Shelf, Stroke, limited, row};
 pub(super) struct Reservation {
     lines: Vec<Part>,
     status: Status,
+    /// What it was sold by.
+    changes: Vec<Value>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -43,10 +45,8 @@ impl Shelf {
             limited(line.units, self.level(line.place).available())?;
             self.promise("reserved", *line, line.units, log);
         }
-        self.reservations.insert(number, Reservation { lines: lines.to_vec(), status: Status::Active });
-        let mut body = self.shown(number);
-        body["resolved_at"] = Value::Null;
-        Ok(Expected::new(201, body))
+        self.reservations.insert(number, Reservation { lines: lines.to_vec(), status: Status::Active, changes: Vec::new() });
+        Ok(Expected::new(201, self.shown(number)))
     }
 
     /// Sells what was promised, or a part of it; the rest is released. Line by line, the sale first.
@@ -66,22 +66,20 @@ impl Shelf {
             };
             if sold > 0 {
                 limited(sold, self.level(line.place).on_hand)?;
-                changes.push(self.moved(line.place, "SALE", sold, [-sold, -sold], log));
+                changes.push(self.moved(line.place, "SALE", sold, [-sold, -sold], json!({}), log));
             }
             if sold < line.units {
                 self.promise("released", line, sold - line.units, log);
             }
         }
-        let mut body = self.resolved(number, Status::Confirmed);
-        body["changes"] = json!(changes);
-        Ok(Expected::new(200, body))
+        Ok(Expected::new(200, self.resolved(number, Status::Confirmed, changes)))
     }
 
     pub(super) fn release(&mut self, number: usize, log: &mut Log) -> Result<Expected, Expected> {
         for line in self.standing(number)? {
             self.promise("released", line, -line.units, log);
         }
-        Ok(Expected::new(200, self.resolved(number, Status::Released)))
+        Ok(Expected::new(200, self.resolved(number, Status::Released, Vec::new())))
     }
 
     pub(super) fn extend(&self, number: usize) -> Result<Expected, Expected> {
@@ -96,13 +94,16 @@ impl Shelf {
 
     /// The reservation's time has come, if it still stood.
     pub(super) fn lapse(&mut self, number: usize, log: &mut Log) {
-        let Some(reservation) = self.reservations.get_mut(&number).filter(|reservation| reservation.status == Status::Active) else { return };
+        let Some(reservation) = self.reservations.get_mut(&number).filter(|reservation| reservation.status == Status::Active) else {
+            return;
+        };
         reservation.status = Status::Expired;
         for line in reservation.lines.clone() {
             let level = self.levels.entry(line.place).or_default();
             level.reserved -= line.units;
             level.lapsed += 1;
-            let row = row(promised("expired", line, -line.units), self.products.get(&line.place.product).map_or(0, super::Product::threshold));
+            let row =
+                row(promised("expired", line, -line.units), self.products.get(&line.place.product).map_or(0, super::Product::threshold));
             log.entries.push(Entry::Lapsed(row));
         }
     }
@@ -117,9 +118,9 @@ impl Shelf {
         }
     }
 
-    fn resolved(&mut self, number: usize, status: Status) -> Value {
+    fn resolved(&mut self, number: usize, status: Status, changes: Vec<Value>) -> Value {
         if let Some(reservation) = self.reservations.get_mut(&number) {
-            reservation.status = status;
+            (reservation.status, reservation.changes) = (status, changes);
         }
         self.shown(number)
     }
@@ -129,13 +130,20 @@ impl Shelf {
     }
 
     fn shown(&self, number: usize) -> Value {
-        let Some(Reservation { lines, status }) = self.reservations.get(&number) else { return Value::Null };
+        let Some(Reservation { lines, status, changes }) = self.reservations.get(&number) else { return Value::Null };
         let line = |line: &Part| {
             let (sku, location) = (SKUS[line.place.product], LOCATIONS[line.place.location]);
             json!({"product_id": format!("the id of {sku}"), "sku": sku, "location": location, "quantity": line.units})
         };
         let lines: Vec<Value> = lines.iter().map(line).collect();
-        json!({"id": format!("reservation {number}"), "status": status.word(), "lines": lines, "reference": format!("v{number}")})
+        let mut shown =
+            json!({"id": format!("reservation {number}"), "status": status.word(), "lines": lines, "reference": format!("v{number}")});
+        match status {
+            Status::Active => shown["resolved_at"] = Value::Null,
+            Status::Confirmed => shown["changes"] = json!(changes),
+            Status::Released | Status::Expired => {}
+        }
+        shown
     }
 }
 

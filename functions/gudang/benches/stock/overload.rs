@@ -1,0 +1,85 @@
+//! Twice as much as Stock can do, from clients who do not care: how much it still does, how fast it says no, and how soon it is itself again.
+
+use crate::comparison::{Aim, Claim, Comparison, Figures, of};
+use crate::over_http::{Load, Sold, UNIFORM};
+use crate::place::Place;
+
+/// Sales in a request. They are batches, so that a few hundred connections bring more than Stock lets wait.
+const BATCH: u32 = 100;
+/// Connections of the generator: with [`BATCH`] several times what may wait.
+const CONNECTIONS: u32 = 1_000;
+/// Rates at which the peak is looked for, as shares of what a closed loop reaches.
+const SHARES: [f64; 5] = [0.8, 0.9, 1.0, 1.1, 1.2];
+/// How long each of them takes.
+const LOOK_SECONDS: u32 = 3;
+/// How long the overload lasts.
+const OVER_SECONDS: u32 = 10;
+/// The normal rate before and after, as a share of the peak.
+const NORMAL: f64 = 0.5;
+/// How long the normal rate is watched.
+const NORMAL_SECONDS: u32 = 8;
+/// A rejection that took longer is late.
+const LATE_SECONDS: f64 = 0.005;
+/// The histogram of rejections that Stock keeps of itself.
+const REJECTIONS: &str = "gudang_rejection_seconds";
+
+const PEAK: &str = "peak: changes a second";
+const GOODPUT: &str = "at twice the peak: changes a second";
+const TURNED_AWAY: &str = "at twice the peak: requests turned away, share";
+const IN_TIME: &str = "rejections within 5 ms in the server, share";
+const BEFORE: &str = "at half the peak, before: p99 ms";
+const RECOVERED: &str = "at half the peak, after: seconds until p99 is back within twice that";
+
+/// Overload.
+pub(crate) const OVERLOAD: Comparison = Comparison {
+    name: "overload",
+    measure,
+    claims: &[
+        Claim { says: "overload: goodput / peak", figure: |figures| of(figures, GOODPUT) / of(figures, PEAK), aim: Aim::AtLeast(0.9) },
+        Claim { says: "overload: rejections within 5 ms, share", figure: |figures| of(figures, IN_TIME), aim: Aim::AtLeast(0.99) },
+        Claim { says: "overload: seconds until it is itself again", figure: |figures| of(figures, RECOVERED), aim: Aim::AtMost(5.0) },
+    ],
+};
+
+fn measure(place: &Place) -> anyhow::Result<Figures> {
+    let url = place.stock().url();
+    let open = |rate: f64, seconds| Load::open(UNIFORM, CONNECTIONS, BATCH, rate.max(1.0) as u32).lasting(seconds);
+    let closed = place.load(Load::closed(UNIFORM, 8, BATCH).lasting(LOOK_SECONDS))?.changes_per_second / f64::from(BATCH);
+    let mut peak: f64 = 0.0;
+    for share in SHARES {
+        peak = peak.max(place.load(open(closed * share, LOOK_SECONDS))?.changes_per_second / f64::from(BATCH));
+    }
+    let before = place.load(open(peak * NORMAL, LOOK_SECONDS))?.p99_ms;
+    let said_no = rejections(place)?;
+    let over = place.load(open(peak * 2.0, OVER_SECONDS))?;
+    let after = place.load_at_once(open(peak * NORMAL, NORMAL_SECONDS), url)?;
+    let (all, in_time) = rejections(place)?;
+    let mut figures = Figures::from([
+        (PEAK, peak * f64::from(BATCH)),
+        (GOODPUT, over.changes_per_second),
+        (TURNED_AWAY, over.turned_away as f64 / (over.turned_away + over.requests) as f64),
+        (BEFORE, before),
+        (RECOVERED, recovered(&after, before)),
+    ]);
+    if all > said_no.0 {
+        figures.insert(IN_TIME, (in_time - said_no.1) / (all - said_no.0));
+    }
+    Ok(figures)
+}
+
+/// The seconds after which p99 stayed within twice what it was before.
+fn recovered(after: &Sold, before_ms: f64) -> f64 {
+    after.by_second.iter().rposition(|second| second.p99_ms > 2.0 * before_ms).map_or(0, |last| last + 1) as f64
+}
+
+/// How many requests Stock has turned away, and how many of them in time, by its own watch.
+fn rejections(place: &Place) -> anyhow::Result<(f64, f64)> {
+    let metrics = place.metrics()?;
+    let sum = |matches: &dyn Fn(&str) -> bool| -> f64 {
+        let lines = metrics.lines().filter(|line| matches(line));
+        lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    };
+    let all = sum(&|line| line.starts_with(&format!("{REJECTIONS}_count")));
+    let in_time = sum(&|line| line.starts_with(&format!("{REJECTIONS}_bucket")) && line.contains(&format!("le=\"{LATE_SECONDS}\"")));
+    Ok((all, in_time))
+}
