@@ -25,6 +25,8 @@ has_postgresql_server() {
 # A compiler alone is not enough: Debian's gcc comes without the C library's headers when recommendations are off.
 has_c_compiler() { have cc && echo '#include <stdlib.h>' | cc -E -x c - >/dev/null 2>&1; }
 
+has_libfaketime() { compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null; }
+
 missing=()
 need() { # package, test...
     local package="$1"
@@ -40,6 +42,7 @@ if have apt-get; then
     need ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
 fi
 if [ "$purpose" = test ]; then
+    need libfaketime has_libfaketime
     need make have make
     need python3 have python3
     need shellcheck have shellcheck

@@ -6,6 +6,8 @@
 
 mod comparison;
 mod direct;
+mod growth;
+mod lanes;
 mod memory;
 mod outcome;
 mod over_http;
@@ -28,7 +30,8 @@ use place::Place;
 /// Where results go, seen from this crate.
 const RESULTS: &str = "../../bench/results";
 /// What is measured, in this order within a round.
-const COMPARISONS: [Comparison; 6] = [direct::HOT, direct::UNIFORM, direct::ONE, direct::BATCHES, overload::OVERLOAD, memory::MEMORY];
+const COMPARISONS: [Comparison; 8] =
+    [direct::HOT, direct::UNIFORM, direct::ONE, direct::BATCHES, lanes::LANES, overload::OVERLOAD, memory::MEMORY, growth::GROWTH];
 
 /// Measures Stock against pgbench.
 #[derive(Debug, Parser)]

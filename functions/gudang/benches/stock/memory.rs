@@ -25,8 +25,8 @@ pub(crate) const MEMORY: Comparison = Comparison {
 };
 
 fn peak(place: &Place, load: Load) -> anyhow::Result<f64> {
-    let mut stock = place.another_stock()?;
-    place.load_at_once(load, stock.url())?;
+    let mut stock = place.another_stock(None)?;
+    place.load_at_once(&stock, load)?;
     let peak = peak_mb(&stock).context("the memory of stock cannot be read");
     stock.stop();
     peak

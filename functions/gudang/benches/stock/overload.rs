@@ -42,7 +42,6 @@ pub(crate) const OVERLOAD: Comparison = Comparison {
 };
 
 fn measure(place: &Place) -> anyhow::Result<Figures> {
-    let url = place.stock().url();
     let open = |rate: f64, seconds| Load::open(UNIFORM, CONNECTIONS, BATCH, rate.max(1.0) as u32).lasting(seconds);
     let closed = place.load(Load::closed(UNIFORM, 8, BATCH).lasting(LOOK_SECONDS))?.changes_per_second / f64::from(BATCH);
     let mut peak: f64 = 0.0;
@@ -52,7 +51,7 @@ fn measure(place: &Place) -> anyhow::Result<Figures> {
     let before = place.load(open(peak * NORMAL, LOOK_SECONDS))?.p99_ms;
     let said_no = rejections(place)?;
     let over = place.load(open(peak * 2.0, OVER_SECONDS))?;
-    let after = place.load_at_once(open(peak * NORMAL, NORMAL_SECONDS), url)?;
+    let after = place.load_at_once(place.stock(), open(peak * NORMAL, NORMAL_SECONDS))?;
     let (all, in_time) = rejections(place)?;
     let mut figures = Figures::from([
         (PEAK, peak * f64::from(BATCH)),

@@ -158,7 +158,7 @@ impl<Q: Request, A> Lane<Q, A> {
         let_in.map(|()| Pending(answer))
     }
 
-    /// Turns away whoever would be turned away for certain, before anything is spent on reading what he wants. Costs next to nothing.
+    /// Turns away, and counts, whoever would be turned away for certain, before anything is spent on reading a body. Takes no lock.
     pub fn admit(&self) -> Result<(), LaneError> {
         if !self.is_full() {
             return Ok(());

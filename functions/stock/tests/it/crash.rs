@@ -4,6 +4,7 @@
 //! then everything goes on over the same data, and clients send again, with the same key, what had no answer. docs/faults.md says how each
 //! promise was seen to fail.
 
+mod listener;
 mod load;
 mod proof;
 
@@ -16,6 +17,7 @@ use testkit::dice::{self, Dice};
 use testkit::{Blow, Marks, Point, Program, Proxy, Server, eventually};
 
 use crate::fixture::product_server;
+use listener::Listener;
 use load::{CLIENTS, Floor, Settled};
 
 /// Crashes at each point, unless `GUDANG_ROUNDS` says otherwise.
@@ -121,6 +123,7 @@ async fn crash(victim: Victim) {
     let mut stage = Stage::set().await;
     let settings = Settings { url: stage.server.url("stock"), pool_size: 1, application_name: "crash".to_owned() };
     let database = Database::new(&settings).unwrap();
+    let listener = Listener::to(stage.stock.http());
     let floor = Floor::open(stage.stock.http()).await;
     let clients = CLIENTS.iter().zip(1..);
     let clients = clients.map(|(role, number)| tokio::spawn(load::client(*role, number, Dice::new(seed, number), floor.clone())));
@@ -141,7 +144,8 @@ async fn crash(victim: Victim) {
         settled.extend(client.await.unwrap());
     }
     println!("{victim:?}: set in {set:.1?}, {rounds} times {} crashes in {struck:.1?}, {}", Point::ALL.len(), load::summary(&settled));
-    let findings = proof::of(victim == Victim::Link, &floor, &settled, &database).await;
+    let mut findings = proof::of(victim == Victim::Link, &floor, &settled, &database).await;
+    proof::compare("what was published stands in the ledger", Vec::new(), listener.compare(&database).await, &mut findings);
     println!("{victim:?}: over after {:.1?}", begun.elapsed());
     assert!(findings.is_empty(), "broken promises ({victim:?}, seed {seed}):\n- {}\n{}", findings.join("\n- "), stage.stock.log());
     stage.stock.stop();

@@ -52,10 +52,8 @@ pub(super) struct Settled {
     pub(super) answer: Answer,
     /// How often it was sent and had no answer at all.
     pub(super) broken: u32,
-    /// The codes of answers that said "not now".
-    pub(super) turned_away: Vec<String>,
-    /// When the last of these came.
-    pub(super) turned_away_at: Option<jiff::Timestamp>,
+    /// The codes of answers that said "not now", and when they came.
+    pub(super) turned_away: Vec<(String, jiff::Timestamp)>,
 }
 
 /// What the clients share.
@@ -86,7 +84,7 @@ pub(super) fn summary(settled: &[Settled]) -> String {
     let broken = settled.iter().filter(|settled| settled.broken > 0).count();
     let replayed = settled.iter().filter(|settled| settled.is_replay()).count();
     let mut codes: BTreeMap<&str, usize> = BTreeMap::new();
-    for code in settled.iter().flat_map(|settled| &settled.turned_away) {
+    for (code, _) in settled.iter().flat_map(|settled| &settled.turned_away) {
         *codes.entry(code).or_default() += 1;
     }
     format!("{} requests: {broken} had no answer at first, {replayed} had been carried out before, turned away: {codes:?}", settled.len())
@@ -120,13 +118,12 @@ pub(super) async fn send(stock: &Http, request: &Request) -> Result<Answer, Stri
 
 /// Sends until there is an answer; one that says "not now" is none.
 async fn settle(stock: &Http, request: Request) -> Settled {
-    let (begun, mut broken, mut turned_away, mut turned_away_at) = (Instant::now(), 0, Vec::new(), None);
+    let (begun, mut broken, mut turned_away) = (Instant::now(), 0, Vec::new());
     loop {
         let said = match send(stock, &request).await {
-            Ok(answer) if answer.status != 503 => return Settled { request, answer, broken, turned_away, turned_away_at },
+            Ok(answer) if answer.status != 503 => return Settled { request, answer, broken, turned_away },
             Ok(answer) => {
-                turned_away_at = Some(jiff::Timestamp::now());
-                turned_away.push(answer.json()["code"].as_str().unwrap_or_default().to_owned());
+                turned_away.push((answer.json()["code"].as_str().unwrap_or_default().to_owned(), jiff::Timestamp::now()));
                 answer.text()
             }
             Err(error) => {

@@ -123,7 +123,7 @@ fn at_once(history: &[Done]) -> f64 {
 fn throw(dice: &mut Dice, products: usize, length: usize, lapsing: bool) -> Vec<Vec<(Duration, Op)>> {
     let mut clients = vec![Vec::new(); CLIENTS as usize];
     let mut thrown = Thrown { products, ttl: if lapsing { 1 } else { 3600 }, reservations: 0, keyed: Vec::new() };
-    let pause = if lapsing { 300_000 } else { 3000 };
+    let pause = if lapsing { 300_000 } else { 1500 };
     for _ in 0..length {
         for (client, ops) in clients.iter_mut().enumerate() {
             // Copies of a product come one after the other, as its events do.
