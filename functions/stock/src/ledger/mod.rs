@@ -118,8 +118,9 @@ impl Writer {
 
     /// Brings one batch to an end that is known, as far as it can be known.
     async fn settle(&mut self, batch: &[Orders]) -> Result<Vec<Vec<Outcome>>, LedgerError> {
-        let mut again = 0;
-        loop {
+        // Whether an earlier run may have been committed: one that left no row to prove it.
+        let mut perhaps = false;
+        for again in 0..=AGAIN {
             match self.attempt(batch).await {
                 Ok(outcomes) => {
                     self.journal.wake();
@@ -132,22 +133,26 @@ impl Writer {
                             self.journal.wake();
                             return Ok(outcomes);
                         }
-                        Some(false) if again < AGAIN => {}
-                        Some(false) => return Err(LedgerError::Unavailable),
+                        Some(false) => perhaps |= witness.is_none(),
                         None => return Err(LedgerError::OutcomeUnknown),
                     }
                 }
-                Err(Failed::Lost) if again < AGAIN => {}
-                Err(Failed::Lost) => return Err(LedgerError::Unavailable),
+                Err(Failed::Lost) => {}
                 // The same key in two instances: the other one has committed, so the next read of the keys sees its answer.
-                Err(Failed::Before(error)) if error.sql_state() == Some(&SqlState::UNIQUE_VIOLATION) && again < AGAIN => {}
-                Err(Failed::Before(error)) => {
+                Err(Failed::Before(error)) if error.sql_state() == Some(&SqlState::UNIQUE_VIOLATION) && again < AGAIN => {
+                    tracing::debug!(error = %fault::chain(&error), "a key was used elsewhere at the same time, the batch is run again");
+                }
+                Err(Failed::Before(error)) if error.is_transient() => {
                     tracing::warn!(error = %fault::chain(&error), ledger.requests = batch.len(), "a batch was not written");
-                    return Err(if error.is_transient() { LedgerError::Unavailable } else { LedgerError::Poison });
+                    break;
+                }
+                Err(Failed::Before(error)) => {
+                    tracing::warn!(error = %fault::chain(&error), ledger.requests = batch.len(), "a batch cannot be written");
+                    return Err(LedgerError::Poison);
                 }
             }
-            again += 1;
         }
+        Err(if perhaps { LedgerError::OutcomeUnknown } else { LedgerError::Unavailable })
     }
 
     /// One transaction, on the lane's own connection or, when that is gone, on a new one.

@@ -74,7 +74,7 @@ impl Stage {
         let proxy = Proxy::open(&server.socket(), MARKS).await;
         let product = product_server((0..load::PRODUCTS).map(load::sku)).await;
         let database = server.url_by(proxy.port(), "stock");
-        let environment = [("DATABASE_URL", database), ("PRODUCT_URL", product)];
+        let environment = [("DATABASE_URL", database), ("PRODUCT_URL", product), ("STOCK_LANES", "2".to_owned())];
         let start =
             move || Program::start(env!("CARGO_BIN_EXE_stock"), &environment.each_ref().map(|(name, value)| (*name, value.as_str())));
         let stock = tokio::task::spawn_blocking(start).await.unwrap();

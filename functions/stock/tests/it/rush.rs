@@ -32,7 +32,8 @@ impl Pair {
         let product = product_server(skus.iter().map(|&sku| sku.to_owned())).await;
         let database = database.to_owned();
         let start = move || {
-            let start = || Program::start(env!("CARGO_BIN_EXE_stock"), &[("DATABASE_URL", &database), ("PRODUCT_URL", &product)]);
+            let environment = [("DATABASE_URL", database.as_str()), ("PRODUCT_URL", &product), ("STOCK_LANES", "2")];
+            let start = || Program::start(env!("CARGO_BIN_EXE_stock"), &environment);
             [start(), start()]
         };
         let instances = tokio::task::spawn_blocking(start).await.unwrap();
