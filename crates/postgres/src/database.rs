@@ -21,6 +21,8 @@ const WAIT: Duration = Duration::from_secs(5);
 const RECYCLE: Duration = Duration::from_secs(1);
 /// How long the database may take to count as ready.
 const READY: Duration = Duration::from_secs(1);
+/// How long what was sent may stay unacknowledged by a peer that vanished; keepalives do not run meanwhile.
+const UNACKNOWLEDGED: Duration = Duration::from_secs(20);
 /// A peer that vanished without a word is noticed after idle + retries * interval.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(15);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(5);
@@ -86,6 +88,7 @@ impl Database {
         config
             .application_name(&settings.application_name)
             .connect_timeout(WAIT)
+            .tcp_user_timeout(UNACKNOWLEDGED)
             .keepalives(true)
             .keepalives_idle(KEEPALIVE_IDLE)
             .keepalives_interval(KEEPALIVE_INTERVAL)

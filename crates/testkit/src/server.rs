@@ -1,9 +1,10 @@
 //! A PostgreSQL of one's own, to be stopped hard and started again on the same data.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use postgres::private::PrivateServer;
+use postgres::private::{PrivateError, PrivateServer};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 use tokio_postgres::NoTls;
@@ -43,8 +44,8 @@ impl Server {
     pub async fn restart(&mut self) {
         assert!(self.running.is_none(), "it still runs");
         let (home, databases) = (self.home.path().to_owned(), self.databases);
-        let start = move || PrivateServer::start(&home, databases);
-        self.running = Some(tokio::task::spawn_blocking(start).await.expect("the start ends").expect("a PostgreSQL"));
+        let started = tokio::task::spawn_blocking(move || start(&home, databases)).await;
+        self.running = Some(started.expect("the start ends").expect("a PostgreSQL"));
     }
 
     fn running(&self) -> &PrivateServer {
@@ -100,5 +101,17 @@ impl Server {
     /// What it has logged, in all its lives.
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.home.path().join("postgres.log")).unwrap_or_default()
+    }
+}
+
+/// Starts a server. Any process that another test spawns at this moment has a copy of everything that is open here, the lock of these very data
+/// too, until it runs its program: so a lock that is taken may be our own.
+fn start(home: &Path, databases: &[&str]) -> Result<PrivateServer, PrivateError> {
+    let begun = Instant::now();
+    loop {
+        match PrivateServer::start(home, databases) {
+            Err(PrivateError::AlreadyRunning { .. }) if begun.elapsed() < GONE => thread::sleep(LOOK),
+            started => return started,
+        }
     }
 }

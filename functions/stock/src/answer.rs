@@ -99,7 +99,7 @@ impl ReservationAnswer {
     /// Shows a reservation as it stands at `now`.
     pub fn of(reservation: &Reservation, now: Time, changes: Option<Vec<Change>>) -> Self {
         let (status, resolved_at) = match reservation.state {
-            State::Active if reservation.expires_at <= now => (ReservationStatus::Expired, Some(reservation.expires_at)),
+            State::Active if reservation.has_expired(now) => (ReservationStatus::Expired, Some(reservation.expires_at)),
             State::Active => (ReservationStatus::Active, None),
             State::Confirmed => (ReservationStatus::Confirmed, reservation.resolved_at),
             State::Released => (ReservationStatus::Released, reservation.resolved_at),

@@ -115,18 +115,22 @@ impl Chores {
     }
 }
 
+impl Chores {
+    async fn repair(&self) -> Result<(), TickError> {
+        let retried = self.intake.retry_gaps().await.map_err(TickError::new);
+        let reconciled = self.intake.reconcile().await.map_err(TickError::new);
+        retried.and(reconciled.map(drop))
+    }
+}
+
 impl Periodic for Chores {
     fn tick(&self) -> BoxFuture<'_, Result<(), TickError>> {
+        // Each of them is done whatever became of the others.
         Box::pin(async move {
-            sweep::sweep(&self.database, &self.lane).await.map_err(TickError::new)?;
-            if self.keys.due() {
-                keys::maintain(&self.database).await.map_err(TickError::new)?;
-            }
-            if self.repair.due() {
-                self.intake.retry_gaps().await.map_err(TickError::new)?;
-                self.intake.reconcile().await.map_err(TickError::new)?;
-            }
-            Ok(())
+            let swept = sweep::sweep(&self.database, &self.lane).await.map_err(TickError::new);
+            let kept = if self.keys.due() { keys::maintain(&self.database).await.map_err(TickError::new) } else { Ok(()) };
+            let repaired = if self.repair.due() { self.repair().await } else { Ok(()) };
+            swept.and(kept).and(repaired)
         })
     }
 

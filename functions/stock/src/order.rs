@@ -174,8 +174,17 @@ pub struct Reservation {
     pub state: State,
     /// When it was confirmed or released.
     pub resolved_at: Option<Time>,
+    /// Whether its streams have rows that say that it expired.
+    pub swept: bool,
     /// Its lines, in order.
     pub lines: Arc<[Hold]>,
+}
+
+impl Reservation {
+    /// Whether it binds nobody any more because its time has passed. What was found to have expired stays so, even if the clock is set back.
+    pub fn has_expired(&self, now: Time) -> bool {
+        self.state == State::Active && (self.swept || self.expires_at <= now)
+    }
 }
 
 /// One line of a reservation.

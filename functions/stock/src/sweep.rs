@@ -3,6 +3,7 @@
 //! Nothing depends on it but the news: a lapsed hold binds nobody from its `expires_at` on, swept or not. It writes nothing itself; it asks
 //! the ledger to look at the streams, and the ledger does what it does in every batch.
 
+use contract::StockStream;
 use postgres::{Database, DatabaseError};
 
 use crate::lane::{Lane, LaneError};
@@ -27,14 +28,19 @@ pub enum SweepError {
     Ledger(#[from] LedgerError),
 }
 
-/// Sweeps until nothing is left that has lapsed.
+/// Sweeps until nothing is left that has lapsed, or nothing more can be done about it now.
 pub async fn sweep(database: &Database, lane: &Lane<Orders, Written>) -> Result<(), SweepError> {
+    let mut before = Vec::new();
     loop {
         let streams = reservations::lapsed(database, HOLDS).await?;
-        if streams.is_empty() {
+        if streams.is_empty() || streams == before {
             return Ok(());
         }
-        let order = Order { key: None, ask: Ask::Sweep(streams) };
-        lane.submit(Orders([order].into())).await??;
+        // A request for each stream: one that cannot be written leaves the others alone.
+        let asked = |stream: &StockStream| lane.submit(Orders([Order { key: None, ask: Ask::Sweep(vec![stream.clone()]) }].into()));
+        for swept in futures::future::join_all(streams.iter().map(asked)).await {
+            swept??;
+        }
+        before = streams;
     }
 }

@@ -22,6 +22,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, bail, ensure};
 use clap::Parser;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use comparison::Comparison;
 use outcome::Outcome;
@@ -60,6 +61,14 @@ fn main() -> ExitCode {
     }
 }
 
+/// Overload takes thousands of connections; who is started from here inherits the limit.
+fn allow_many_connections() {
+    let limit = getrlimit(Resource::Nofile);
+    if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
+        eprintln!("bench: the limit of open files cannot be raised ({error}), overload may not find enough connections");
+    }
+}
+
 fn run(options: &Options) -> anyhow::Result<()> {
     ensure!(options.bench && !cfg!(debug_assertions), "a debug build says nothing about speed: run `make bench`");
     let wanted: Vec<&Comparison> = COMPARISONS.iter().filter(|one| options.only.as_deref().is_none_or(|name| name == one.name)).collect();
@@ -69,6 +78,7 @@ fn run(options: &Options) -> anyhow::Result<()> {
     // Beside the build, not in the system's temporary directory: that may be in memory, where fsync costs nothing.
     let temporary = Path::new(env!("CARGO_TARGET_TMPDIR"));
     tempfile::env::override_temp_dir(temporary).ok().context("the temporary directory was chosen already")?;
+    allow_many_connections();
     let place = Place::make(options.seconds)?;
     let mut outcome = Outcome::new(&wanted);
     for number in 1..=options.rounds {

@@ -8,14 +8,14 @@ use crate::over_http::{Load, UNIFORM};
 use crate::place::Place;
 
 const SINGLES: &str = "single changes, 64 connections: MB";
-const BATCHES: &str = "batches of 1,000, 8 connections: MB";
+const BATCHES: &str = "batches of 1,000, 64 connections: MB";
 
 /// The most that it has resident.
 pub(crate) const MEMORY: Comparison = Comparison {
     name: "memory",
     measure: |place| {
         let singles = peak(place, Load::closed(UNIFORM, 64, 1))?;
-        let batches = peak(place, Load::closed(UNIFORM, 8, 1000))?;
+        let batches = peak(place, Load::closed(UNIFORM, 64, 1000))?;
         Ok(Figures::from([(SINGLES, singles), (BATCHES, batches)]))
     },
     claims: &[

@@ -4,10 +4,16 @@ use crate::comparison::{Aim, Claim, Comparison, Figures, of};
 use crate::over_http::{Load, Sold, UNIFORM};
 use crate::place::Place;
 
-/// Sales in a request. They are batches, so that a few hundred connections bring more than Stock lets wait.
-const BATCH: u32 = 100;
-/// Connections of the generator: with [`BATCH`] several times what may wait.
-const CONNECTIONS: u32 = 1_000;
+/// Who comes: with so many connections more than Stock lets wait.
+struct Crowd {
+    connections: u32,
+    batch: u32,
+}
+
+/// Few with much each: the queue of the lanes is full.
+const BATCHES: Crowd = Crowd { connections: 256, batch: 100 };
+/// Many with little each: there are more requests than are served at once.
+const SINGLES: Crowd = Crowd { connections: 8_000, batch: 1 };
 /// Rates at which the peak is looked for, as shares of what a closed loop reaches.
 const SHARES: [f64; 5] = [0.8, 0.9, 1.0, 1.1, 1.2];
 /// How long each of them takes.
@@ -30,23 +36,31 @@ const IN_TIME: &str = "rejections within 5 ms in the server, share";
 const BEFORE: &str = "at half the peak, before: p99 ms";
 const RECOVERED: &str = "at half the peak, after: seconds until p99 is back within twice that";
 
-/// Overload.
-pub(crate) const OVERLOAD: Comparison = Comparison {
-    name: "overload",
-    measure,
-    claims: &[
-        Claim { says: "overload: goodput / peak", figure: |figures| of(figures, GOODPUT) / of(figures, PEAK), aim: Aim::AtLeast(0.9) },
-        Claim { says: "overload: rejections within 5 ms, share", figure: |figures| of(figures, IN_TIME), aim: Aim::AtLeast(0.99) },
-        Claim { says: "overload: seconds until it is itself again", figure: |figures| of(figures, RECOVERED), aim: Aim::AtMost(5.0) },
-    ],
+/// Overload by single changes.
+pub(crate) const OVERLOAD: Comparison =
+    Comparison { name: "overload", measure: |place| measure(place, &SINGLES), claims: &[GOODPUT_HOLDS, NO_IS_SAID_AT_ONCE, IT_RECOVERS] };
+
+/// Overload by batches.
+pub(crate) const OVERLOAD_BATCHES: Comparison = Comparison {
+    name: "overload-batches",
+    measure: |place| measure(place, &BATCHES),
+    claims: &[GOODPUT_HOLDS, NO_IS_SAID_AT_ONCE, IT_RECOVERS],
 };
 
-fn measure(place: &Place) -> anyhow::Result<Figures> {
-    let open = |rate: f64, seconds| Load::open(UNIFORM, CONNECTIONS, BATCH, rate.max(1.0) as u32).lasting(seconds);
-    let closed = place.load(Load::closed(UNIFORM, 8, BATCH).lasting(LOOK_SECONDS))?.changes_per_second / f64::from(BATCH);
+const GOODPUT_HOLDS: Claim =
+    Claim { says: "overload: goodput / peak", figure: |figures| of(figures, GOODPUT) / of(figures, PEAK), aim: Aim::AtLeast(0.9) };
+const NO_IS_SAID_AT_ONCE: Claim =
+    Claim { says: "overload: rejections within 5 ms, share", figure: |figures| of(figures, IN_TIME), aim: Aim::AtLeast(0.99) };
+const IT_RECOVERS: Claim =
+    Claim { says: "overload: seconds until it is itself again", figure: |figures| of(figures, RECOVERED), aim: Aim::AtMost(5.0) };
+
+fn measure(place: &Place, crowd: &Crowd) -> anyhow::Result<Figures> {
+    let batch = f64::from(crowd.batch);
+    let open = |rate: f64, seconds| Load::open(UNIFORM, crowd.connections, crowd.batch, rate.max(1.0) as u32).lasting(seconds);
+    let closed = place.load(Load::closed(UNIFORM, 64, crowd.batch).lasting(LOOK_SECONDS))?.changes_per_second / batch;
     let mut peak: f64 = 0.0;
     for share in SHARES {
-        peak = peak.max(place.load(open(closed * share, LOOK_SECONDS))?.changes_per_second / f64::from(BATCH));
+        peak = peak.max(place.load(open(closed * share, LOOK_SECONDS))?.changes_per_second / batch);
     }
     let before = place.load(open(peak * NORMAL, LOOK_SECONDS))?.p99_ms;
     let said_no = rejections(place)?;
@@ -54,7 +68,7 @@ fn measure(place: &Place) -> anyhow::Result<Figures> {
     let after = place.load_at_once(place.stock(), open(peak * NORMAL, NORMAL_SECONDS))?;
     let (all, in_time) = rejections(place)?;
     let mut figures = Figures::from([
-        (PEAK, peak * f64::from(BATCH)),
+        (PEAK, peak * batch),
         (GOODPUT, over.changes_per_second),
         (TURNED_AWAY, over.turned_away as f64 / (over.turned_away + over.requests) as f64),
         (BEFORE, before),

@@ -91,6 +91,7 @@ impl Book {
             expires_at,
             state: State::Active,
             resolved_at: None,
+            swept: false,
             lines: asked.lines.iter().enumerate().map(hold).collect(),
         };
         let answer = answer::reserved(&ReservationAnswer::of(&reservation, desk.now(), None));
@@ -177,7 +178,7 @@ fn extend(desk: &mut Desk, reservation: &mut Reservation, ttl: SignedDuration) -
 /// Whether there is still something to decide about it.
 fn stands(reservation: &Reservation, now: Time) -> Result<(), Problem> {
     match reservation.state {
-        State::Active if reservation.expires_at <= now => {
+        State::Active if reservation.has_expired(now) => {
             let detail = format!("the reservation expired at {}; make a new one", reservation.expires_at);
             Err(Problem::new(Kind::Conflict, "reservation_expired", detail))
         }

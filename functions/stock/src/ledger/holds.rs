@@ -16,14 +16,17 @@ use crate::order::{Hold, Lapsed, Reservation, State};
 
 /// Reservations with their lines, in order: primary keys all through.
 const READ: &str = "SELECT r.id, r.reference, r.created_at, r.expires_at, r.state, r.resolved_at, \
-       h.line, l.product_id, p.sku, l.location, h.quantity \
+       h.line, l.product_id, p.sku, l.location, h.quantity, h.counted \
      FROM reservation r JOIN hold h ON h.reservation_id = r.id JOIN level l ON l.id = h.level_id JOIN product p ON p.product_id = l.product_id \
      WHERE r.id = ANY ($1) ORDER BY r.id, h.line";
+
+/// Holds that one transaction ends at most. More is the work of several.
+const LAPSED_AT_ONCE: usize = 5000;
 
 /// The holds of levels that have lapsed, each level's in the order of time: a range of `hold_of_level` a level.
 const LAPSED: &str = "SELECT h.reservation_id, h.line, h.level_id, h.quantity, h.expires_at, r.reference \
      FROM hold h JOIN reservation r ON r.id = h.reservation_id \
-     WHERE h.level_id = ANY ($1) AND h.counted AND h.expires_at <= $2 ORDER BY h.level_id, h.expires_at, h.reservation_id, h.line";
+     WHERE h.level_id = ANY ($1) AND h.counted AND h.expires_at <= $2 ORDER BY h.level_id, h.expires_at, h.reservation_id, h.line LIMIT $3";
 
 /// When the next hold of each level lapses: the first entry of a range of `hold_of_level` a level.
 const NEXT: &str = "SELECT k.level_id, (SELECT h.expires_at FROM hold h WHERE h.level_id = k.level_id AND h.counted AND h.expires_at > $2 \
@@ -75,9 +78,9 @@ impl Statements {
         Ok(reservations.map(|reservation| (reservation.id, reservation)).collect())
     }
 
-    /// Reads the holds of `levels` that have lapsed by `now`, and corrects what the levels say of the next ones. Asks only where a level says that
-    /// there may be some.
-    pub(super) async fn lapsed(&self, client: &Connection, levels: &mut Levels, now: Time) -> Result<Vec<Lapsed>, DatabaseError> {
+    /// Reads the holds of `levels` that have lapsed by `now`, and whether these are all of them; if so, it corrects what the levels say of the next
+    /// ones. Asks only where a level says that there may be some.
+    pub(super) async fn lapsed(&self, client: &Connection, levels: &mut Levels, now: Time) -> Result<(Vec<Lapsed>, bool), DatabaseError> {
         let mut due: HashMap<i64, usize> = HashMap::new();
         for (place, (_, standing)) in levels.iter().enumerate() {
             if standing.next_expiry.is_some_and(|next| next <= now) {
@@ -85,12 +88,15 @@ impl Statements {
             }
         }
         if due.is_empty() {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), true));
         }
-        let (ids, now): (Vec<i64>, Timestamp) = (due.keys().copied().collect(), now.timestamp());
+        let (ids, now, most): (Vec<i64>, Timestamp, i64) = (due.keys().copied().collect(), now.timestamp(), LAPSED_AT_ONCE as i64);
         let asked: [&(dyn ToSql + Sync); 2] = [&ids, &now];
-        let (lapsed, next) = futures::join!(client.query(&self.lapsed, &asked), client.query(&self.next, &asked));
-        for row in next? {
+        let bounded: [&(dyn ToSql + Sync); 3] = [&ids, &now, &most];
+        let (lapsed, next) = futures::join!(client.query(&self.lapsed, &bounded), client.query(&self.next, &asked));
+        let (lapsed, next) = (lapsed?, next?);
+        let all = lapsed.len() < LAPSED_AT_ONCE;
+        for row in next.iter().filter(|_| all) {
             if let Some((_, standing)) = due.get(&row.get(0)).and_then(|place| levels.get_mut(*place)) {
                 standing.next_expiry = row.get::<_, Option<Timestamp>>(1).map(Time::new);
                 standing.touched = true;
@@ -107,7 +113,7 @@ impl Statements {
                 reference: row.get::<_, Option<&str>>(5).map(Reference::trusted),
             })
         };
-        Ok(lapsed?.iter().filter_map(hold).collect())
+        Ok((lapsed.iter().filter_map(hold).collect(), all))
     }
 
     /// Writes what a batch made of reservations; sends nothing when it had none.
@@ -167,13 +173,15 @@ fn reservation(rows: &[Row]) -> Option<Reservation> {
         sku: Sku::trusted(row.get(8)),
         quantity: row.get(10),
     };
+    let state = State::parse(first.get(4))?;
     Some(Reservation {
         id: first.get(0),
         reference: first.get::<_, Option<&str>>(1).map(Reference::trusted),
         created_at: Time::new(first.get(2)),
         expires_at: Time::new(first.get(3)),
-        state: State::parse(first.get(4))?,
+        state,
         resolved_at: first.get::<_, Option<Timestamp>>(5).map(Time::new),
+        swept: state == State::Active && rows.iter().any(|row| !row.get::<_, bool>(11)),
         lines: rows.iter().map(hold).collect(),
     })
 }

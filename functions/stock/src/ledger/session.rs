@@ -78,6 +78,14 @@ impl From<tokio_postgres::Error> for Failed {
     }
 }
 
+/// What a transaction has read under its locks.
+struct Read {
+    ground: Ground,
+    xid: String,
+    /// Whether all holds that have lapsed are among it.
+    all: bool,
+}
+
 /// A connection that a lane keeps. One that it took anew for each batch would have to be tried each time.
 pub(super) struct Session {
     client: Connection,
@@ -122,7 +130,12 @@ impl Session {
     /// Writes a batch in one transaction.
     pub(super) async fn transact(&mut self, batch: &[Orders]) -> Result<Vec<Vec<Outcome>>, Failed> {
         let orders: Vec<&Order> = batch.iter().flat_map(|orders| orders.0.iter()).collect();
-        let (ground, xid) = self.lock_and_read(&orders).await?;
+        let (ground, xid) = loop {
+            match self.lock_and_read(&orders).await? {
+                Read { ground, xid, all: true } => break (ground, xid),
+                Read { ground, .. } => self.expire(ground).await?,
+            }
+        };
         let mut decisions = decide(&orders, ground);
         let mut outcomes = std::mem::take(&mut decisions.outcomes).into_iter();
         let outcomes: Vec<Vec<Outcome>> = batch.iter().map(|orders| outcomes.by_ref().take(orders.0.len()).collect()).collect();
@@ -150,8 +163,20 @@ impl Session {
         }
     }
 
+    /// So many holds have lapsed that ending them is a transaction of its own. Should it fail, the batch begins anew.
+    async fn expire(&self, ground: Ground) -> Result<(), Failed> {
+        let decisions = decide(&[], ground);
+        let (written, held, committed) = futures::join!(
+            self.write.send(&self.client, &decisions),
+            self.holds.write(&self.client, &decisions),
+            self.client.batch_execute("COMMIT"),
+        );
+        written.and(held)?;
+        committed.map_err(|_| Failed::Lost)
+    }
+
     /// The first round trip, and the second when holds have lapsed.
-    async fn lock_and_read(&mut self, orders: &[&Order]) -> Result<(Ground, String), Failed> {
+    async fn lock_and_read(&mut self, orders: &[&Order]) -> Result<Read, Failed> {
         let streams: BTreeSet<&StockStream> = orders.iter().flat_map(|order| order.streams()).collect();
         let keys: BTreeSet<Key> = orders.iter().filter_map(|order| order.key.as_ref().map(|(key, _)| *key)).collect();
         let keys: Vec<Key> = keys.into_iter().collect();
@@ -171,8 +196,8 @@ impl Session {
         let now = Time::new(now.get(0));
         let mut levels: Levels = locked.iter().map(standing).collect();
         self.remember(&levels, streams.len());
-        let lapsed = self.holds.lapsed(&self.client, &mut levels, now).await?;
-        Ok((Ground { levels, stored, reservations, lapsed, now }, xid))
+        let (lapsed, all) = self.holds.lapsed(&self.client, &mut levels, now).await?;
+        Ok(Read { ground: Ground { levels, stored, reservations, lapsed, now }, xid, all })
     }
 
     /// Locks the levels of these streams; makes those that are missing first.

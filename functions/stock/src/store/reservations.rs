@@ -13,7 +13,7 @@ use crate::order::{Hold, Reservation, State};
 fn read_sql() -> String {
     format!(
         "SELECT r.id, r.reference, r.created_at, r.expires_at, r.state, r.resolved_at, now(), \
-           h.line, l.product_id, p.sku, l.location, h.quantity, {} \
+           h.line, l.product_id, p.sku, l.location, h.quantity, h.counted, {} \
          FROM reservation r JOIN hold h ON h.reservation_id = r.id JOIN level l ON l.id = h.level_id JOIN product p ON p.product_id = l.product_id \
          LEFT JOIN ledger j ON j.level_id = h.level_id AND j.version = h.sale_version \
          WHERE r.id = $1 ORDER BY h.line",
@@ -23,7 +23,8 @@ fn read_sql() -> String {
 
 /// Streams whose holds have lapsed without a row of it, those first that lapsed first: a range of `hold_by_expiry`.
 const LAPSED: &str = "SELECT DISTINCT l.product_id, l.location \
-     FROM (SELECT level_id FROM hold WHERE counted AND expires_at <= now() ORDER BY expires_at LIMIT $1) h JOIN level l ON l.id = h.level_id";
+     FROM (SELECT level_id FROM hold WHERE counted AND expires_at <= now() ORDER BY expires_at LIMIT $1) h JOIN level l ON l.id = h.level_id \
+     ORDER BY l.product_id, l.location";
 
 /// A reservation as it was found.
 pub struct Found {
@@ -48,9 +49,10 @@ pub async fn read(database: &Database, id: Uuid) -> Result<Option<Found>, Databa
         expires_at: Time::new(first.get(3)),
         state,
         resolved_at: first.get::<_, Option<Timestamp>>(5).map(Time::new),
+        swept: state == State::Active && rows.iter().any(|row| !row.get::<_, bool>(12)),
         lines: rows.iter().map(hold).collect(),
     };
-    let changes = (state == State::Confirmed).then(|| rows.iter().filter_map(|row| movements::change(row, 12)).collect());
+    let changes = (state == State::Confirmed).then(|| rows.iter().filter_map(|row| movements::change(row, 13)).collect());
     Ok(Some(Found { reservation, changes, now: Time::new(first.get(6)) }))
 }
 

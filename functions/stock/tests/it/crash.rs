@@ -143,7 +143,11 @@ async fn crash(victim: Victim) {
     for client in clients {
         settled.extend(client.await.unwrap());
     }
-    println!("{victim:?}: set in {set:.1?}, {rounds} times {} crashes in {struck:.1?}, {}", Point::ALL.len(), load::summary(&settled));
+    println!(
+        "{victim:?}: set in {set:.1?}, {rounds} times {} crashes in {struck:.1?}, {}",
+        Point::ALL.len(),
+        load::summary(&floor, &settled)
+    );
     let mut findings = proof::of(victim == Victim::Link, &floor, &settled, &database).await;
     proof::compare("what was published stands in the ledger", Vec::new(), listener.compare(&database).await, &mut findings);
     println!("{victim:?}: over after {:.1?}", begun.elapsed());

@@ -239,3 +239,36 @@ async fn what_cannot_be_a_reservation_is_refused_by_name() {
         assert_eq!(stock.step(&json!({"id": id}), "confirm").await.expect(404).json()["code"], "reservation_not_found");
     }
 }
+
+#[tokio::test]
+async fn thousands_of_holds_that_lapsed_unseen_end_before_the_next_sale() {
+    let stock = stock().await;
+    stock.with("A", 20_000).await;
+    let line = json!({"sku": "A", "quantity": 1});
+    for _ in 0..6 {
+        stock.reserve(&json!(vec![line.clone(); 1000]), 600).await.expect(201);
+    }
+    stock.an_hour_later().await;
+    let sold = stock.change("A", "SALE", 20_000).await.expect(201).json();
+    assert_eq!((&sold["on_hand"], &sold["reserved"], &sold["version"]), (&json!(0), &json!(0), &json!(12_002)));
+    stock.balances().await;
+}
+
+#[tokio::test]
+async fn what_was_found_expired_stays_so_when_the_clock_is_set_back() {
+    let stock = stock().await;
+    stock.with("A", 5).await;
+    let held = stock.reserve(&one("A", 4), 60).await.expect(201).json();
+    stock.an_hour_later().await;
+    stock.change("A", "SALE", 1).await.expect(201);
+    let earlier =
+        "UPDATE reservation SET expires_at = expires_at + interval '2 hours'; UPDATE hold SET expires_at = expires_at + interval '2 hours'";
+    stock.function.database.get().await.unwrap().batch_execute(earlier).await.unwrap();
+    for step in ["confirm", "release"] {
+        assert_eq!(stock.step(&held, step).await.expect(409).json()["code"], "reservation_expired");
+    }
+    let read = stock.http.get(&format!("/v1/reservations/{}", held["id"].as_str().unwrap())).await.expect(200).json();
+    assert_eq!(read["status"], "expired");
+    assert_eq!(stock.level("A").await["available"], json!(4));
+    stock.balances().await;
+}

@@ -3,8 +3,8 @@
 //! They remember every request with its answer, and that is all that the proof believes. They know the API and nothing behind it.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -31,16 +31,29 @@ pub(super) enum Role {
     Transfers,
     /// Reservations, and what becomes of them.
     Reservations,
+    /// One change a request, without a key: so it is sent once, whatever is answered.
+    Once,
 }
 
 /// Everybody who sends.
-pub(super) const CLIENTS: [Role; 8] =
-    [Role::Singles, Role::Singles, Role::Singles, Role::Batches, Role::Batches, Role::Transfers, Role::Reservations, Role::Reservations];
+pub(super) const CLIENTS: [Role; 9] = [
+    Role::Singles,
+    Role::Singles,
+    Role::Once,
+    Role::Once,
+    Role::Batches,
+    Role::Batches,
+    Role::Transfers,
+    Role::Reservations,
+    Role::Reservations,
+];
 
-/// A request under a key.
+/// A request, mostly under a key.
 #[derive(Debug, Clone)]
 pub(super) struct Request {
     pub(super) key: String,
+    /// Whether the key is sent.
+    pub(super) keyed: bool,
     pub(super) path: String,
     body: String,
 }
@@ -62,6 +75,8 @@ pub(super) struct Floor {
     pub(super) stock: Http,
     /// Set when nothing new is to be begun.
     pub(super) closing: Arc<AtomicBool>,
+    /// References of changes that nobody knows the fate of, and why.
+    pub(super) unknown: Arc<Mutex<Vec<(String, String)>>>,
 }
 
 impl Floor {
@@ -70,7 +85,7 @@ impl Floor {
         for n in 0..PRODUCTS {
             stock.post("/v1/stock-changes", &json!({"sku": sku(n), "type": "RESTOCK", "quantity": 20})).await.expect(201);
         }
-        Self { stock, closing: Arc::default() }
+        Self { stock, closing: Arc::default(), unknown: Arc::default() }
     }
 }
 
@@ -80,14 +95,20 @@ pub(super) fn sku(n: u64) -> String {
 }
 
 /// How the requests fared, in words.
-pub(super) fn summary(settled: &[Settled]) -> String {
-    let broken = settled.iter().filter(|settled| settled.broken > 0).count();
-    let replayed = settled.iter().filter(|settled| settled.is_replay()).count();
+pub(super) fn summary(floor: &Floor, settled: &[Settled]) -> String {
+    let count = |what: fn(&&Settled) -> bool| settled.iter().filter(what).count();
+    let broken = count(|settled| settled.broken > 0);
+    let replayed = count(|settled| settled.is_replay());
+    let refused = count(|settled| settled.answer.status == 503);
     let mut codes: BTreeMap<&str, usize> = BTreeMap::new();
     for (code, _) in settled.iter().flat_map(|settled| &settled.turned_away) {
         *codes.entry(code).or_default() += 1;
     }
-    format!("{} requests: {broken} had no answer at first, {replayed} had been carried out before, turned away: {codes:?}", settled.len())
+    let (all, unknown) = (settled.len(), floor.unknown.lock().unwrap().len());
+    format!(
+        "{all} requests: {broken} had no answer at first, {replayed} had been carried out before, turned away: {codes:?}; \
+         of those without a key {refused} were turned away and {unknown} have an unknown fate"
+    )
 }
 
 impl Settled {
@@ -100,8 +121,15 @@ impl Settled {
 /// Sends until the shop closes; then everything that was begun has its answer.
 pub(super) async fn client(role: Role, number: u64, mut dice: Dice, floor: Floor) -> Vec<Settled> {
     let (mut settled, mut held) = (Vec::new(), None);
-    while !floor.closing.load(Ordering::Relaxed) {
-        let request = role.request(&mut dice, &format!("{number}-{}", settled.len()), held.take());
+    for n in 0.. {
+        if floor.closing.load(Ordering::Relaxed) {
+            break;
+        }
+        let request = role.request(&mut dice, &format!("{number}-{n}"), held.take());
+        if role == Role::Once {
+            settled.extend(once(&floor, request).await);
+            continue;
+        }
         let done = settle(&floor.stock, request).await;
         // A reservation is held until it is confirmed, released or found expired.
         held = Some(done.answer.json()).filter(|answer| answer["status"] == "active");
@@ -113,7 +141,25 @@ pub(super) async fn client(role: Role, number: u64, mut dice: Dice, floor: Floor
 /// Sends a request once.
 pub(super) async fn send(stock: &Http, request: &Request) -> Result<Answer, String> {
     let headers = [("content-type", "application/json"), ("idempotency-key", request.key.as_str())];
-    stock.try_send("POST", &request.path, &headers, request.body.clone()).await.map_err(|error| format!("{error:?}"))
+    let headers = if request.keyed { &headers[..] } else { &headers[..1] };
+    stock.try_send("POST", &request.path, headers, request.body.clone()).await.map_err(|error| format!("{error:?}"))
+}
+
+/// Sends a request that must not be sent again. Nothing is settled where nobody can say what became of it.
+async fn once(floor: &Floor, request: Request) -> Option<Settled> {
+    let why = match send(&floor.stock, &request).await {
+        Ok(answer) if answer.status == 503 && answer.json()["code"] == "outcome_unknown" => "outcome_unknown".to_owned(),
+        Ok(answer) => {
+            if answer.status == 503 {
+                tokio::time::sleep(PAUSE).await;
+            }
+            return Some(Settled { request, answer, broken: 0, turned_away: Vec::new() });
+        }
+        Err(error) => error,
+    };
+    floor.unknown.lock().unwrap().push((format!("{}/1", request.key), why));
+    tokio::time::sleep(PAUSE).await;
+    None
 }
 
 /// Sends until there is an answer; one that says "not now" is none.
@@ -138,10 +184,11 @@ async fn settle(stock: &Http, request: Request) -> Settled {
 
 impl Role {
     /// The next request of a client that holds `held`.
-    fn request(self, dice: &mut Dice, key: &str, held: Option<Value>) -> Request {
+    fn request(self, dice: &mut Dice, number: &str, held: Option<Value>) -> Request {
+        let key = if self == Self::Once { format!("once {number}") } else { number.to_owned() };
         let reference = |line: u64| format!("{key}/{line}");
         let (path, body) = match (self, held) {
-            (Self::Singles, _) => ("/v1/stock-changes".to_owned(), line(dice, &reference(1))),
+            (Self::Singles | Self::Once, _) => ("/v1/stock-changes".to_owned(), line(dice, &reference(1))),
             (Self::Batches, _) => {
                 let mode = if dice.once_in(2) { "atomic" } else { "independent" };
                 let changes: Vec<Value> = (0..=dice.below(BATCH_LINES)).map(|n| line(dice, &reference(n + 1))).collect();
@@ -161,7 +208,7 @@ impl Role {
             }
             (Self::Reservations, Some(held)) => step(dice, &held),
         };
-        Request { key: key.to_owned(), path, body: body.to_string() }
+        Request { key, keyed: self != Self::Once, path, body: body.to_string() }
     }
 }
 

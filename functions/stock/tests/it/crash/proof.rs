@@ -2,7 +2,7 @@
 //!
 //! It goes on after the first broken promise, so that a failure shows its whole extent. What is compared is compared as lines of text.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use postgres::Database;
 use postgres::keys::Key;
@@ -28,8 +28,8 @@ const MISCOUNTED: &str = "SELECT format('level %s: reserved %s, holds of %s', l.
      FROM level l LEFT JOIN (SELECT level_id, sum(quantity) AS held FROM hold WHERE counted GROUP BY level_id) h ON h.level_id = l.id \
      WHERE l.reserved <> coalesce(h.held, 0)";
 
-/// Changes that another transaction wrote than the key that they were asked under. What expires is nobody's request.
-const KEYS_APART: &str = "SELECT reference FROM ledger l WHERE reference IS NOT NULL AND kind <> 'EXPIRED' AND NOT EXISTS \
+/// Changes that another transaction wrote than the key that they were asked under. What expires is nobody's request, and some had no key.
+const KEYS_APART: &str = "SELECT reference FROM ledger l WHERE reference NOT LIKE 'once %' AND kind <> 'EXPIRED' AND NOT EXISTS \
      (SELECT FROM idempotency_key k WHERE k.xmin::text = (l.xid::text::bigint % 4294967296)::text)";
 
 /// When a request was carried out.
@@ -39,9 +39,12 @@ const CARRIED_OUT: &str = "SELECT created_at FROM idempotency_key WHERE key = $1
 pub(super) async fn of(in_one_request: bool, floor: &Floor, settled: &[Settled], database: &Database) -> Vec<String> {
     let mut found = Vec::new();
     statuses(settled, &mut found);
-    outcomes(in_one_request, settled, database, &mut found).await;
+    outcomes(settled, database, &mut found).await;
+    if in_one_request {
+        answered(floor, settled, &mut found);
+    }
     replays(&floor.stock, settled, &mut found).await;
-    acknowledged(&floor.stock, settled, &mut found).await;
+    acknowledged(floor, settled, &mut found).await;
     reservations(&floor.stock, settled, &mut found).await;
     let books = floor.stock.get("/v1/books").await.expect(200).json();
     compare("the books have no drift", Vec::new(), lines(&books["drifts"]), &mut found);
@@ -82,6 +85,7 @@ fn lines(values: &Value) -> Vec<String> {
 /// Nothing is answered but what the contract says.
 fn statuses(settled: &[Settled], found: &mut Vec<String>) {
     let strange = settled.iter().filter(|settled| match settled.request.path.as_str() {
+        _ if settled.answer.status == 503 && !settled.request.keyed => false,
         "/v1/stock-changes" | "/v1/transfers" | "/v1/reservations" => !matches!(settled.answer.status, 201 | 409),
         _ => !matches!(settled.answer.status, 200 | 409),
     });
@@ -89,9 +93,8 @@ fn statuses(settled: &[Settled], found: &mut Vec<String>) {
     compare("every request is taken or refused as the contract says", Vec::new(), strange.collect(), found);
 }
 
-/// Who was told "not now" was told the truth: it had not been carried out, or else that nobody can say. And as long as the service lives there is
-/// always an answer.
-async fn outcomes(in_one_request: bool, settled: &[Settled], database: &Database, found: &mut Vec<String>) {
+/// Who was told "not now" was told the truth: it had not been carried out, or else that nobody can say.
+async fn outcomes(settled: &[Settled], database: &Database, found: &mut Vec<String>) {
     let (connection, mut lied_to) = (database.get().await.unwrap(), Vec::new());
     for Settled { request, turned_away, .. } in settled.iter().filter(|settled| settled.is_replay()) {
         let carried_out = connection.query_one(CARRIED_OUT, &[&Key::of(&request.key).to_uuid()]).await.unwrap().get(0);
@@ -100,15 +103,22 @@ async fn outcomes(in_one_request: bool, settled: &[Settled], database: &Database
         }
     }
     compare("what is committed is not answered 503", Vec::new(), lied_to, found);
-    let broken = settled.iter().filter(|settled| in_one_request && settled.broken > 0);
+}
+
+/// As long as the service lives there is always an answer.
+fn answered(floor: &Floor, settled: &[Settled], found: &mut Vec<String>) {
+    let broken = settled.iter().filter(|settled| settled.broken > 0);
     let broken = broken.map(|settled| format!("{}: sent {} times in vain", settled.request.key, settled.broken));
-    compare("every request is answered", Vec::new(), broken.collect(), found);
+    let unknown = floor.unknown.lock().unwrap();
+    let lost = unknown.iter().filter(|(_, why)| why != "outcome_unknown").map(|(reference, why)| format!("{reference}: {why}"));
+    compare("every request is answered", Vec::new(), broken.chain(lost).collect(), found);
 }
 
 /// The same key and the same request have the same answer, byte for byte.
 async fn replays(stock: &Http, settled: &[Settled], found: &mut Vec<String>) {
     let mut differences = Vec::new();
-    for some in settled.chunks(AT_ONCE) {
+    let keyed: Vec<&Settled> = settled.iter().filter(|settled| settled.request.keyed).collect();
+    for some in keyed.chunks(AT_ONCE) {
         let again = futures::future::join_all(some.iter().map(|settled| load::send(stock, &settled.request))).await;
         for (Settled { request, answer, .. }, again) in some.iter().zip(again) {
             let again = again.unwrap();
@@ -131,12 +141,13 @@ async fn replays(stock: &Http, settled: &[Settled], found: &mut Vec<String>) {
 }
 
 /// Every change that a client was told is recorded, and no other, is in the ledger once, as it was told.
-async fn acknowledged(stock: &Http, settled: &[Settled], found: &mut Vec<String>) {
+async fn acknowledged(floor: &Floor, settled: &[Settled], found: &mut Vec<String>) {
     let told = settled.iter().filter(|settled| settled.answer.status < 300).flat_map(|settled| changes_in(&settled.answer.json()));
-    let opening = |change: &Value| change["reference"].is_null();
-    let listed = all(stock, "/v1/stock-changes?").await;
-    let there = listed.iter().filter(|change| !opening(change)).map(Value::to_string);
-    compare("every acknowledged change is there once, and no other is", told.collect(), there.collect(), found);
+    let listed = all(&floor.stock, "/v1/stock-changes?").await;
+    let unknown: BTreeSet<String> = floor.unknown.lock().unwrap().iter().map(|(reference, _)| reference.clone()).collect();
+    // What filled the shelves at the beginning has no reference.
+    let asked = listed.iter().filter(|change| change["reference"].as_str().is_some_and(|reference| !unknown.contains(reference)));
+    compare("every acknowledged change is there once, and no other is", told.collect(), asked.map(Value::to_string).collect(), found);
 }
 
 /// Every reservation stands as its last step was answered; only its time may have passed since.

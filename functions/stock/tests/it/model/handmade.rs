@@ -36,8 +36,12 @@ impl Tale {
         let expected = self.shelf.apply(&op, &mut Log::default());
         let answer = Answered { status: expected.status, body: expected.body, replayed: expected.replayed };
         let (asked, answered) = (Duration::from_millis(when.start), Duration::from_millis(when.end));
-        self.done.push(Done { client, asked, answered, op, answer });
-        &mut self.done.last_mut().unwrap().answer
+        self.done.push(Done { client, asked, answered, op, answer: Some(answer) });
+        self.answer(self.done.len() - 1)
+    }
+
+    fn answer(&mut self, place: usize) -> &mut Answered {
+        self.done[place].answer.as_mut().unwrap()
     }
 
     fn is_linearizable(&self) -> bool {
@@ -69,7 +73,7 @@ fn a_read_that_is_late_by_one_change_is_told() {
         tale.happens(2, 30..40, change(Kind::Sale, 2));
         tale.happens(1, 50..60, level());
     };
-    is_told_from(tale, |tale| tale.done[4].answer = tale.done[2].answer.clone());
+    is_told_from(tale, |tale| *tale.answer(4) = tale.answer(2).clone());
 }
 
 #[test]
@@ -108,11 +112,11 @@ fn the_last_units_sold_twice_are_told() {
         tale.happens(2, 15..25, change(Kind::Sale, 5));
     };
     // Both were decided on what was there before, as on a row that was read before its lock.
-    is_told_from(tale, |tale| tale.done[3].answer = tale.done[2].answer.clone());
+    is_told_from(tale, |tale| *tale.answer(3) = tale.answer(2).clone());
     // The same with the version that comes next: versions alone would be content.
     let fault = |tale: &mut Tale| {
-        tale.done[3].answer = tale.done[2].answer.clone();
-        tale.done[3].answer.body["version"] = json!(3);
+        *tale.answer(3) = tale.answer(2).clone();
+        tale.answer(3).body["version"] = json!(3);
     };
     is_told_from(tale, fault);
 }
@@ -126,7 +130,7 @@ fn an_update_that_was_lost_is_told() {
     };
     // Each answer is right by itself, and only one of the two is there later.
     let fault = |tale: &mut Tale| {
-        let body = &mut tale.done[4].answer.body;
+        let body = &mut tale.answer(4).body;
         for field in ["on_hand", "available"] {
             body[field] = json!(8);
             body["locations"][0][field] = json!(8);
@@ -142,8 +146,8 @@ fn a_refusal_of_what_was_there_all_the_time_is_told() {
         tale.happens(2, 12..22, change(Kind::Sale, 3));
     };
     let fault = |tale: &mut Tale| {
-        tale.done[3].answer.status = 409;
-        tale.done[3].answer.body = json!({"code": "insufficient_stock", "requested": 3, "available": 2});
+        tale.answer(3).status = 409;
+        tale.answer(3).body = json!({"code": "insufficient_stock", "requested": 3, "available": 2});
     };
     is_told_from(tale, fault);
 }
@@ -156,7 +160,7 @@ fn half_a_batch_seen_by_a_reader_is_told() {
         tale.happens(2, 20..30, level());
     };
     let fault = |tale: &mut Tale| {
-        let body = &mut tale.done[3].answer.body;
+        let body = &mut tale.answer(3).body;
         (body["on_hand"], body["available"], body["version"]) = (json!(4), json!(4), json!(2));
         body["locations"].as_array_mut().unwrap().pop();
     };
@@ -170,10 +174,10 @@ fn one_key_with_two_effects_is_told() {
         tale.keyed(2, 15..25, change(Kind::Sale, 1), Some(7));
     };
     let fault = |tale: &mut Tale| {
-        let body = tale.done[2].answer.body.clone();
-        tale.done[3].answer = Answered { status: 201, body, replayed: false };
+        let body = tale.answer(2).body.clone();
+        *tale.answer(3) = Answered { status: 201, body, replayed: false };
         for (field, units) in [("on_hand", 3), ("available", 3), ("version", 3)] {
-            tale.done[3].answer.body[field] = json!(units);
+            tale.answer(3).body[field] = json!(units);
         }
     };
     is_told_from(tale, fault);
@@ -197,7 +201,7 @@ fn what_is_shown_of_a_contradiction_is_what_it_takes() {
         tale.happens(3, 100 * n + 10..100 * n + 20, level());
     }
     tale.happens(2, 2000..2010, change(Kind::Sale, 2));
-    let late = tale.done[2].answer.clone();
+    let late = tale.answer(2).clone();
     *tale.happens(1, 2020..2030, level()) = late;
     tale.happens(3, 2040..2050, change(Kind::Sale, 1));
     let shown = first_contradiction(&tale.done);

@@ -4,7 +4,8 @@
 //! model gives in that order, figure by figure. No version is trusted: they are figures of the answers like all others.
 
 use std::fmt;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use todc_utils::linearizability::WGLChecker;
 use todc_utils::linearizability::history::{Action, History};
@@ -15,6 +16,9 @@ use super::expect::Answered;
 use super::log::Log;
 use super::shelf::Shelf;
 
+/// For making a contradiction shorter.
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// An operation, what it was answered, and when, from the history's start.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Done {
@@ -23,23 +27,30 @@ pub(super) struct Done {
     pub(super) asked: Duration,
     pub(super) answered: Duration,
     pub(super) op: Op,
-    pub(super) answer: Answered,
+    /// None is of no interest: any would do.
+    pub(super) answer: Option<Answered>,
 }
 
 impl fmt::Debug for Done {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { client, asked, answered, op, answer } = self;
         let key = op.key.map_or(String::new(), |key| format!(" under key {key}"));
-        let replayed = if answer.replayed { " (replayed)" } else { "" };
-        write!(f, "client {client} from {asked:?} to {answered:?}: {:?}{key}\n    {} {}{replayed}", op.what, answer.status, answer.body)
+        write!(f, "client {client} from {asked:?} to ")?;
+        match answer {
+            None => write!(f, "later: {:?}{key}", op.what),
+            Some(Answered { status, body, replayed }) => {
+                let replayed = if *replayed { " (replayed)" } else { "" };
+                write!(f, "{answered:?}: {:?}{key}\n    {status} {body}{replayed}", op.what)
+            }
+        }
     }
 }
 
 impl Done {
     /// Whether nothing can depend on it: a read, a repetition, or a refusal under no key.
     fn is_idle(&self) -> bool {
-        let refused = self.answer.status >= 400 && self.op.key.is_none();
-        refused || self.answer.replayed || matches!(self.op.what, What::Level { .. } | What::Reservation { .. })
+        let idle = |answer: &Answered| answer.replayed || answer.status >= 400 && self.op.key.is_none();
+        self.answer.as_ref().is_some_and(idle) || matches!(self.op.what, What::Level { .. } | What::Reservation { .. })
     }
 }
 
@@ -48,16 +59,17 @@ struct Clerk;
 
 impl Specification for Clerk {
     type State = Shelf;
-    type Operation = Done;
+    type Operation = Arc<Done>;
 
     fn init() -> Shelf {
         Shelf::default()
     }
 
-    fn apply(done: &Done, before: &Shelf) -> (bool, Shelf) {
+    fn apply(done: &Arc<Done>, before: &Shelf) -> (bool, Shelf) {
         let mut after = before.clone();
         let expected = after.apply(&done.op, &mut Log::default());
-        if expected.differs(&done.answer).is_none() { (true, after) } else { (false, before.clone()) }
+        let differs = done.answer.as_ref().is_some_and(|answer| expected.differs(answer).is_some());
+        if differs { (false, before.clone()) } else { (true, after) }
     }
 }
 
@@ -66,8 +78,9 @@ pub(super) fn is_linearizable(history: &[Done]) -> bool {
     if history.is_empty() {
         return true;
     }
-    let asked = history.iter().map(|done| (done.asked, false, done.client, Action::Call(done.clone())));
-    let answered = history.iter().map(|done| (done.answered, true, done.client, Action::Response(done.clone())));
+    let each = || history.iter().cloned().map(Arc::new);
+    let asked = each().map(|done| (done.asked, false, done.client, Action::Call(done)));
+    let answered = each().map(|done| (done.answered, true, done.client, Action::Response(done)));
     let mut actions: Vec<_> = asked.chain(answered).collect();
     // What happened in the same instant happened at the same time.
     actions.sort_by_key(|(when, is_answer, client, _)| (*when, *is_answer, *client));
@@ -79,13 +92,14 @@ pub(super) fn is_linearizable(history: &[Done]) -> bool {
 pub(super) fn first_contradiction(history: &[Done]) -> Vec<Done> {
     let mut ends: Vec<Duration> = history.iter().map(|done| done.answered).collect();
     ends.sort_unstable();
-    let Some(end) = ends.into_iter().find(|end| !explained(&until(history, *end), *end)) else { return history.to_vec() };
-    let mut contradiction = until(history, end);
+    let end = ends.partition_point(|end| is_linearizable(&until(history, *end)));
+    let Some(end) = ends.get(end) else { return history.to_vec() };
+    let mut contradiction = until(history, *end);
     contradiction.sort_by_key(|done| done.asked);
-    let mut place = 0;
-    while place < contradiction.len() {
+    let (begun, mut place) = (Instant::now(), 0);
+    while place < contradiction.len() && begun.elapsed() < PATIENCE {
         let done = contradiction.remove(place);
-        if !done.is_idle() || explained(&contradiction, end) {
+        if !done.is_idle() || is_linearizable(&contradiction) {
             contradiction.insert(place, done);
             place += 1;
         }
@@ -93,15 +107,10 @@ pub(super) fn first_contradiction(history: &[Done]) -> Vec<Done> {
     contradiction
 }
 
+/// A history as it stood at a moment. What was under way then may have happened or not: it may take any answer, and so come last as well.
 fn until(history: &[Done], end: Duration) -> Vec<Done> {
-    history.iter().filter(|done| done.asked <= end && (done.answered <= end || !done.is_idle())).cloned().collect()
-}
-
-/// Whether what was answered by `end` has an order, with any of what was still under way by then, or none of it.
-fn explained(history: &[Done], end: Duration) -> bool {
-    let (over, under_way): (Vec<_>, Vec<_>) = history.iter().cloned().partition(|done| done.answered <= end);
-    (0..1_u32 << under_way.len()).any(|chosen| {
-        let chosen = under_way.iter().enumerate().filter(|(place, _)| chosen & (1 << place) != 0).map(|(_, done)| done.clone());
-        is_linearizable(&over.iter().cloned().chain(chosen).collect::<Vec<_>>())
-    })
+    let begun = history.iter().filter(|done| done.asked <= end);
+    let as_known =
+        |done: &Done| if done.answered <= end { done.clone() } else { Done { answered: Duration::MAX, answer: None, ..done.clone() } };
+    begun.map(as_known).collect()
 }

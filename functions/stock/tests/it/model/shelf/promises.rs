@@ -2,6 +2,8 @@
 //!
 //! Like the rest of the model it is told when a hold's time has come.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use super::super::ask::{LOCATIONS, Part, SKUS};
@@ -45,7 +47,8 @@ impl Shelf {
             limited(line.units, self.level(line.place).available())?;
             self.promise("reserved", *line, line.units, log);
         }
-        self.reservations.insert(number, Reservation { lines: lines.to_vec(), status: Status::Active, changes: Vec::new() });
+        Arc::make_mut(&mut self.reservations)
+            .insert(number, Reservation { lines: lines.to_vec(), status: Status::Active, changes: Vec::new() });
         Ok(Expected::new(201, self.shown(number)))
     }
 
@@ -94,7 +97,9 @@ impl Shelf {
 
     /// The reservation's time has come, if it still stood.
     pub(super) fn lapse(&mut self, number: usize, log: &mut Log) {
-        let Some(reservation) = self.reservations.get_mut(&number).filter(|reservation| reservation.status == Status::Active) else {
+        let Some(reservation) =
+            Arc::make_mut(&mut self.reservations).get_mut(&number).filter(|reservation| reservation.status == Status::Active)
+        else {
             return;
         };
         reservation.status = Status::Expired;
@@ -119,7 +124,7 @@ impl Shelf {
     }
 
     fn resolved(&mut self, number: usize, status: Status, changes: Vec<Value>) -> Value {
-        if let Some(reservation) = self.reservations.get_mut(&number) {
+        if let Some(reservation) = Arc::make_mut(&mut self.reservations).get_mut(&number) {
             (reservation.status, reservation.changes) = (status, changes);
         }
         self.shown(number)
