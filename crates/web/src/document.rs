@@ -1,12 +1,13 @@
 //! The OpenAPI document: what every operation of every service has in common.
 
 use fault::{FieldError, Problem};
+use http::StatusCode;
 use serde_json::json;
 use utoipa::ToSchema;
 use utoipa::openapi::path::{Operation, Parameter, PathItem};
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::{
-    Components, ContentBuilder, InfoBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Required, ResponseBuilder, Schema, ServerBuilder,
+    Components, ContentBuilder, InfoBuilder, ObjectBuilder, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder, Schema, ServerBuilder,
 };
 use utoipa_axum::router::UtoipaMethodRouter;
 
@@ -81,8 +82,23 @@ pub(crate) fn complete(document: &mut OpenApi, title: &str) {
     for item in document.paths.paths.values_mut() {
         for operation in operations(item) {
             operation.parameters.iter_mut().flatten().for_each(describe_key);
-            operation.responses.responses.entry("default".to_owned()).or_insert_with(|| RefOr::T(problem.clone()));
+            let responses = &mut operation.responses.responses;
+            for (status, response) in responses.iter_mut() {
+                explain(status, response, &problem);
+            }
+            responses.entry("default".to_owned()).or_insert_with(|| RefOr::T(problem.clone()));
         }
+    }
+}
+
+/// Gives an answer the words that OpenAPI asks for, and one that says no the form that all of them have.
+fn explain(status: &str, response: &mut RefOr<Response>, problem: &Response) {
+    let (RefOr::T(response), Ok(status)) = (response, status.parse::<StatusCode>()) else { return };
+    if response.description.is_empty() {
+        response.description = status.canonical_reason().unwrap_or("an answer").to_lowercase();
+    }
+    if status.is_client_error() && response.content.is_empty() {
+        response.content.clone_from(&problem.content);
     }
 }
 

@@ -132,7 +132,8 @@ fn told_apart(message: &str) -> (&str, String, Option<&str>) {
     }
     for (start, code) in [("invalid type: ", "invalid_type"), ("invalid value: ", "invalid"), ("invalid length ", "invalid_length")] {
         if let Some((got, expected)) = message.strip_prefix(start).and_then(|rest| rest.rsplit_once(", expected ")) {
-            return (if beyond_integers(got) { "out_of_range" } else { code }, format!("must be {expected}, it is {}", clip(got)), None);
+            let code = if beyond_integers(got) { "out_of_range" } else { code };
+            return (code, format!("must be {}, it is {}", in_words(expected), clip(in_words(got))), None);
         }
     }
     if matches!(message, "invalid digit found in string" | "cannot parse integer from empty string") {
@@ -146,6 +147,17 @@ fn told_apart(message: &str) -> (&str, String, Option<&str>) {
             (code, clip(detail), None)
         }
         _ => ("invalid", clip(message), None),
+    }
+}
+
+/// JSON's word for what serde calls by Rust's.
+fn in_words(said: &str) -> &str {
+    match said {
+        "i64" | "u64" | "i32" | "u32" => "a whole number",
+        "a sequence" | "sequence" => "a list",
+        "a map" | "map" => "an object",
+        _ if said.starts_with("struct ") => "an object",
+        _ => said,
     }
 }
 

@@ -31,8 +31,17 @@ use place::Place;
 /// Where results go, seen from this crate.
 const RESULTS: &str = "../../bench/results";
 /// What is measured, in this order within a round.
-const COMPARISONS: [Comparison; 8] =
-    [direct::HOT, direct::UNIFORM, direct::ONE, direct::BATCHES, lanes::LANES, overload::OVERLOAD, memory::MEMORY, growth::GROWTH];
+const COMPARISONS: [Comparison; 9] = [
+    direct::HOT,
+    direct::UNIFORM,
+    direct::ONE,
+    direct::BATCHES,
+    lanes::LANES,
+    overload::OVERLOAD,
+    overload::OVERLOAD_BATCHES,
+    memory::MEMORY,
+    growth::GROWTH,
+];
 
 /// Measures Stock against pgbench.
 #[derive(Debug, Parser)]

@@ -11,6 +11,8 @@ use super::shelf::Level;
 use super::wire::{Answer, WireError};
 use crate::table::thousands;
 
+/// The code of a request that was turned away before anything of it was done.
+const OVERLOADED: &[u8] = b"\"overloaded\"";
 /// Errors whose words are kept.
 const WORDS: usize = 5;
 /// Latencies above it count as this.
@@ -137,6 +139,8 @@ impl Account {
                 Checked::Answered
             }
             (503, _) => {
+                // Only an overload says that nothing was recorded.
+                self.unknown |= !answer.body.windows(OVERLOADED.len()).any(|words| words == OVERLOADED);
                 self.turned_away += 1;
                 self.turned_away_us.saturating_record(us);
                 Checked::TurnedAway

@@ -21,7 +21,13 @@ pub(super) fn import_row(desk: &mut Desk, line: &Line) -> Answer {
 
 /// Each line by itself.
 pub(super) fn independent(desk: &mut Desk, lines: &[Result<Line, Problem>]) -> Answer {
-    answer::batch(each(desk, lines))
+    let mark = desk.mark();
+    let judged = each(desk, lines);
+    if !judged.iter().any(is_ours) {
+        return answer::batch(judged);
+    }
+    desk.take_back(mark);
+    answer::refused(&Problem::internal())
 }
 
 /// All lines or none.
@@ -32,7 +38,12 @@ pub(super) fn atomic(desk: &mut Desk, lines: &[Result<Line, Problem>]) -> Answer
         return answer::batch(judged);
     }
     desk.take_back(mark);
-    answer::rejected_batch(judged)
+    if judged.iter().any(is_ours) { answer::refused(&Problem::internal()) } else { answer::rejected_batch(judged) }
+}
+
+/// Whether a line failed through a fault of ours: that is no judgement, and nothing of the order stands.
+fn is_ours(judged: &Judged) -> bool {
+    judged.as_ref().is_err_and(|problem| problem.status >= 500)
 }
 
 /// Both halves or none.

@@ -147,7 +147,7 @@ impl Book {
             };
             let mut sale_version = None;
             if let Ok(units) = Quantity::new(sold) {
-                let change = desk.movement(&sale(reservation, hold, units))?;
+                let change = desk.movement(&sale(reservation, hold, units)).map_err(|problem| at_line(hold.line as usize, problem))?;
                 sale_version = Some(change.version);
                 changes.push(change);
             }
@@ -200,6 +200,11 @@ fn sale(reservation: &Reservation, hold: &Hold, units: Quantity) -> Line {
         reference: reservation.reference.clone(),
         occurred_at: None,
     }
+}
+
+/// A refusal with the place of the line that was refused.
+fn at_line(place: usize, problem: Problem) -> Problem {
+    together(&[(place, problem)])
 }
 
 /// The first refusal, with the place of every line that was refused.

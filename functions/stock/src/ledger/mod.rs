@@ -25,8 +25,8 @@ const IN_PROGRESS: &str = "SELECT CASE WHEN $1::text::xid8 < pg_current_xact_id(
      THEN pg_xact_status($1::text::xid8) IS NOT DISTINCT FROM 'in progress' ELSE false END";
 
 /// Whether a row is the one that was written: by (level_id, version).
-const WRITTEN: &str =
-    "SELECT EXISTS (SELECT FROM ledger WHERE level_id = $1 AND version = $2 AND change_id IS NOT DISTINCT FROM $3 AND recorded_at = $4)";
+const WRITTEN: &str = "SELECT EXISTS (SELECT FROM ledger WHERE level_id = $1 AND version = $2 AND xid = $3::text::xid8 \
+     AND change_id IS NOT DISTINCT FROM $4 AND recorded_at = $5)";
 
 /// How long the outcome of a COMMIT is asked for before the callers are told that it is unknown.
 const ASK_FOR_OUTCOME: Duration = Duration::from_secs(10);
@@ -180,8 +180,8 @@ impl Writer {
     /// Finds out whether a transaction was committed; `None` when the database could not be asked.
     ///
     /// Its number only tells when it is over: after a crash the numbers of transactions that were not flushed are given again, so another's
-    /// success may stand under it. What proves that it was ours is a row of ours. A batch without any row left nothing but answers under keys, and
-    /// is simply run again: they are found then.
+    /// success may stand under it. What proves that it was ours is a row of ours. A batch without any row changed no stock and is simply run
+    /// again: what it answered under keys is found then, and a hold that it extended is extended once more.
     async fn outcome(&self, xid: &str, witness: Option<Witness>) -> Option<bool> {
         let asked = async {
             loop {
@@ -203,7 +203,7 @@ impl Writer {
             return Ok(None);
         }
         let Some(Witness { level_id, version, change_id, recorded_at }) = witness else { return Ok(Some(false)) };
-        let row = postgres::query_one(&client, WRITTEN, &[&level_id, &version, &change_id, &recorded_at.timestamp()]).await?;
+        let row = postgres::query_one(&client, WRITTEN, &[&level_id, &version, &xid, &change_id, &recorded_at.timestamp()]).await?;
         Ok(Some(row.get(0)))
     }
 }

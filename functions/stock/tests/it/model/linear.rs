@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use serde_json::Value;
 use todc_utils::linearizability::WGLChecker;
 use todc_utils::linearizability::history::{Action, History};
 use todc_utils::specifications::Specification;
@@ -40,9 +41,24 @@ impl fmt::Debug for Done {
             None => write!(f, "later: {:?}{key}", op.what),
             Some(Answered { status, body, replayed }) => {
                 let replayed = if *replayed { " (replayed)" } else { "" };
-                write!(f, "{answered:?}: {:?}{key}\n    {status} {body}{replayed}", op.what)
+                write!(f, "{answered:?}: {:?}{key}\n    {status} {}{replayed}", op.what, brief(body))
             }
         }
+    }
+}
+
+/// What a person who looks for a contradiction does not need.
+const NOISE: [&str; 9] = ["id", "product_id", "occurred_at", "recorded_at", "created_at", "reason", "unit_price", "detail", "title"];
+
+/// An answer without what only makes it longer.
+fn brief(body: &Value) -> Value {
+    match body {
+        Value::Object(fields) => {
+            let told = fields.iter().filter(|(name, value)| !NOISE.contains(&name.as_str()) && !value.is_null());
+            Value::Object(told.map(|(name, value)| (name.clone(), brief(value))).collect())
+        }
+        Value::Array(items) => Value::Array(items.iter().map(brief).collect()),
+        other => other.clone(),
     }
 }
 
