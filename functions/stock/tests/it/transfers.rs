@@ -23,7 +23,10 @@ async fn units_leave_here_and_arrive_there() {
     assert_eq!(kinds, [("TRANSFER_OUT", -4), ("TRANSFER_IN", 4)]);
     assert_eq!((&moved["id"], &changes[1]["reference"]), (&changes[0]["id"], &json!("van 3")));
     let level = stock.level("A").await;
-    assert_eq!((&level["on_hand"], &at(&level, "default")["on_hand"], &at(&level, "shop 2")["on_hand"]), (&json!(10), &json!(6), &json!(4)));
+    assert_eq!(
+        (&level["on_hand"], &at(&level, "default")["on_hand"], &at(&level, "shop 2")["on_hand"]),
+        (&json!(10), &json!(6), &json!(4))
+    );
     let back = stock.http.get("/v1/stock-changes?type=TRANSFER_IN&location=shop%202").await.expect(200).json();
     assert_eq!(back["items"][0], changes[1]);
     stock.balances().await;

@@ -167,7 +167,11 @@ pub(super) enum What {
         limit: usize,
     },
     Movements(Filter),
-    /// Nothing that a client asks: the time of a reservation has come.
+    /// Nothing that a client asks: the time of a reservation has come for whoever reads. What was decided before may be on its way still.
+    Seen {
+        number: usize,
+    },
+    /// The same for whoever decides.
     Lapse {
         number: usize,
     },

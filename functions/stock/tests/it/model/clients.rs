@@ -101,9 +101,11 @@ async fn history(stock: Arc<Stock>, other: Arc<Stock>, seed: u64, number: u64) -
         done.extend(shop.lapses(&done));
     }
     let contradiction = tokio::task::block_in_place(|| (!is_linearizable(&done)).then(|| first_contradiction(&done)));
-    let contradiction = contradiction.map(|contradiction| {
-        let lines: Vec<String> = contradiction.iter().map(|done| format!("  {done:?}")).collect();
-        format!("history {number}, {} of its {} operations:\n{}", lines.len(), done.len(), lines.join("\n"))
+    let contradiction = too_late(&done).or_else(|| {
+        contradiction.map(|contradiction| {
+            let lines: Vec<String> = contradiction.iter().map(|done| format!("  {done:?}")).collect();
+            format!("history {number}, {} of its {} operations:\n{}", lines.len(), done.len(), lines.join("\n"))
+        })
     });
     Judged { operations: done.len(), at_once: at_once(&done), contradiction }
 }
@@ -260,19 +262,36 @@ impl Shop {
         Done { client, asked, answered: self.started.elapsed(), op, answer: Some(answer) }
     }
 
-    /// The time of each reservation comes by itself, once.
+    /// The time of each reservation comes by itself, once. Those who read see it come by the clock. What was decided before is committed a moment
+    /// later, and comes before it all the same: that moment is no longer than the longest answer took.
     fn lapses(&self, done: &[Done]) -> Vec<Done> {
-        let made =
-            done.iter().filter_map(|done| Some((done, done.answer.as_ref().filter(|answer| answer.status == 201 && !answer.replayed)?)));
-        let lapse = |(client, (done, answer)): (usize, (&Done, &Answered))| {
+        let commit = done.iter().map(|done| done.answered.saturating_sub(done.asked)).max().unwrap_or_default();
+        let ends = done.iter().filter_map(|done| {
             let What::Reserve { number, .. } = done.op.what else { return None };
+            let answer = done.answer.as_ref().filter(|answer| answer.status == 201 && !answer.replayed)?;
             let ends: Timestamp = answer.body["expires_at"].as_str()?.parse().ok()?;
-            let ends = Duration::try_from(ends.duration_since(self.origin)).ok()?;
-            let op = What::Lapse { number }.into();
-            Some(Done { client, asked: ends.saturating_sub(CLOCK), answered: ends + CLOCK, op, answer: Some(nothing()) })
+            Some((number, Duration::try_from(ends.duration_since(self.origin)).ok()?))
+        });
+        let each = ends.flat_map(|(number, ends)| [(What::Seen { number }, ends, CLOCK), (What::Lapse { number }, ends, CLOCK + commit)]);
+        let nobody = |(client, (what, ends, late)): (usize, (What, Duration, Duration))| Done {
+            client,
+            asked: ends.saturating_sub(CLOCK),
+            answered: ends + late,
+            op: what.into(),
+            answer: Some(nothing()),
         };
-        (CLIENTS as usize..).zip(made).filter_map(lapse).collect()
+        (CLIENTS as usize..).zip(each).map(nobody).collect()
     }
+}
+
+/// Every confirmation was decided before the reservation's time by the database's clock.
+fn too_late(history: &[Done]) -> Option<String> {
+    let late = |done: &&Done| {
+        let confirmed = done.answer.as_ref().filter(|answer| matches!(done.op.what, What::Confirm { .. }) && answer.status == 200);
+        let time = |answer: &Answered, name: &str| answer.body[name].as_str()?.parse::<Timestamp>().ok();
+        confirmed.is_some_and(|answer| time(answer, "resolved_at") >= time(answer, "expires_at"))
+    };
+    history.iter().find(late).map(|done| format!("confirmed too late: {done:?}"))
 }
 
 fn nothing() -> Answered {

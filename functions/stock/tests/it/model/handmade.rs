@@ -195,6 +195,19 @@ fn a_promise_kept_after_its_time_is_told() {
 }
 
 #[test]
+fn a_reader_may_see_the_end_of_a_hold_before_a_sale_that_was_decided_earlier_and_nobody_may_see_it_too_soon() {
+    let tale = |tale: &mut Tale| {
+        tale.happens(1, 10..20, What::Reserve { number: 0, lines: vec![Part { place: HERE, units: 5 }], ttl: 1 });
+        tale.happens(9, 998..1002, What::Seen { number: 0 });
+        tale.happens(2, 1005..1008, level());
+        tale.happens(1, 990..1020, What::Confirm { number: 0, part: None });
+        tale.happens(10, 998..1030, What::Lapse { number: 0 });
+    };
+    // The reader had its answer before the time came.
+    is_told_from(tale, |tale| (tale.done[4].asked, tale.done[4].answered) = (Duration::from_millis(980), Duration::from_millis(985)));
+}
+
+#[test]
 fn what_is_shown_of_a_contradiction_is_what_it_takes() {
     let mut tale = Tale::with(5);
     for n in 0..10 {

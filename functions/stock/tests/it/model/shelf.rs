@@ -112,6 +112,10 @@ impl Shelf {
                 self.lapse(*number, log);
                 Ok(Expected::nothing())
             }
+            What::Seen { number } => {
+                self.seen(*number);
+                Ok(Expected::nothing())
+            }
             What::Tick => {
                 self.sweep(log);
                 Ok(Expected::nothing())
@@ -263,12 +267,14 @@ impl Shelf {
     /// The stock of a product, at one location or over all.
     fn stock(&self, product: usize, location: Option<usize>) -> Value {
         let here = |place: &Place| place.product == product && location.is_none_or(|location| place.location == location);
-        let levels: Vec<_> = self.levels.iter().filter(|(place, level)| here(place) && level.version > 0).collect();
+        let as_read =
+            |(place, level): (&Place, &Level)| (*place, Level { reserved: level.reserved - self.seen_to_lapse(*place), ..level.clone() });
+        let levels: Vec<_> = self.levels.iter().filter(|(place, level)| here(place) && level.version > 0).map(as_read).collect();
         let sum = |of: fn(&Level) -> i64| levels.iter().map(|(_, level)| of(level)).sum::<i64>();
         let (on_hand, reserved) = (sum(|level| level.on_hand), sum(|level| level.reserved));
         let versions = |version: i64, lapsed: i64| within(version, version + lapsed);
         let threshold = self.products.get(&product).map_or(0, Product::threshold);
-        let location = |(place, level): &(&Place, &Level)| {
+        let location = |(place, level): &(Place, Level)| {
             json!({
                 "location": LOCATIONS[place.location], "on_hand": level.on_hand, "reserved": level.reserved,
                 "available": level.available(), "version": versions(level.version, level.lapsed),

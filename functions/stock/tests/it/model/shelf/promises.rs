@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::super::ask::{LOCATIONS, Part, SKUS};
+use super::super::ask::{LOCATIONS, Part, Place, SKUS};
 use super::super::expect::Expected;
 use super::super::log::{Entry, Log};
 use super::{Shelf, Stroke, limited, row};
@@ -15,6 +15,8 @@ use super::{Shelf, Stroke, limited, row};
 pub(super) struct Reservation {
     lines: Vec<Part>,
     status: Status,
+    /// Its time has come for those who read, if not yet for those who decide.
+    seen: bool,
     /// What it was sold by.
     changes: Vec<Value>,
 }
@@ -48,7 +50,7 @@ impl Shelf {
             self.promise("reserved", *line, line.units, log);
         }
         Arc::make_mut(&mut self.reservations)
-            .insert(number, Reservation { lines: lines.to_vec(), status: Status::Active, changes: Vec::new() });
+            .insert(number, Reservation { lines: lines.to_vec(), status: Status::Active, seen: false, changes: Vec::new() });
         Ok(Expected::new(201, self.shown(number)))
     }
 
@@ -91,8 +93,25 @@ impl Shelf {
     }
 
     pub(super) fn reservation(&self, number: usize) -> Result<Expected, Expected> {
-        let found = self.reservations.contains_key(&number);
-        if found { Ok(Expected::new(200, self.shown(number))) } else { Err(Expected::problem(404, "reservation_not_found")) }
+        let reservation = self.reservations.get(&number).ok_or_else(|| Expected::problem(404, "reservation_not_found"))?;
+        let mut shown = self.shown(number);
+        if reservation.seen && reservation.status == Status::Active {
+            shown = json!({"id": shown["id"], "status": Status::Expired.word(), "lines": shown["lines"]});
+        }
+        Ok(Expected::new(200, shown))
+    }
+
+    /// The reservation's time has come for those who read.
+    pub(super) fn seen(&mut self, number: usize) {
+        if let Some(reservation) = Arc::make_mut(&mut self.reservations).get_mut(&number) {
+            reservation.seen = true;
+        }
+    }
+
+    /// Units of a place that are held for those who decide, and are not for those who read.
+    pub(super) fn seen_to_lapse(&self, place: Place) -> i64 {
+        let seen = self.reservations.values().filter(|reservation| reservation.seen && reservation.status == Status::Active);
+        seen.flat_map(|reservation| &reservation.lines).filter(|line| line.place == place).map(|line| line.units).sum()
     }
 
     /// The reservation's time has come, if it still stood.
@@ -135,7 +154,7 @@ impl Shelf {
     }
 
     fn shown(&self, number: usize) -> Value {
-        let Some(Reservation { lines, status, changes }) = self.reservations.get(&number) else { return Value::Null };
+        let Some(Reservation { lines, status, changes, .. }) = self.reservations.get(&number) else { return Value::Null };
         let line = |line: &Part| {
             let (sku, location) = (SKUS[line.place.product], LOCATIONS[line.place.location]);
             json!({"product_id": format!("the id of {sku}"), "sku": sku, "location": location, "quantity": line.units})
