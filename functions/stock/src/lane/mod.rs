@@ -1,7 +1,7 @@
 //! Group commit: while one transaction flushes, requests queue; the next transaction takes them all.
 //!
 //! A hot row is limited by how often its lock is released, which is once a flush. Sharing one flush among all who wait lifts that limit
-//! without giving up durability. One or more lanes empty one queue; which request goes when is decided by [`schedule`], a pure state machine,
+//! without giving up durability. One or more lanes empty one queue; which request goes when is decided by `schedule`, a pure state machine,
 //! and here is all there is of concurrency: a lock around it that nobody keeps while waiting, one step at a time, and after each
 //! step the lane that is needed now is woken. It knows nothing of stock: it hands batches to whoever commits them, and answers to callers.
 
