@@ -9,8 +9,8 @@ use crate::log::{self, Format};
 /// What is logged, to standard error.
 #[derive(Debug, Args)]
 pub struct Log {
-    /// What to log: a level (`error`, `warn`, `info`, `debug`), or more in the syntax of tracing's EnvFilter; by default problems, and alerts
-    /// where the log channel tells them
+    /// What to log: a level (`error`, `warn`, `info`, `debug`), or more in the syntax of tracing's EnvFilter; by default problems,
+    /// and alerts where this program raises them
     #[arg(long, env)]
     pub rust_log: Option<String>,
     /// How log lines look

@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// What the contract allows an orderly stop is 15 s.
+/// The contract allows 15 s for an orderly stop; one of them is kept back.
 const PATIENCE: Duration = Duration::from_secs(14);
 
 /// The wish to stop.

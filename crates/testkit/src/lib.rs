@@ -5,6 +5,7 @@
 
 mod database;
 pub mod dice;
+pub mod findings;
 mod gudang;
 mod http;
 mod process;

@@ -109,23 +109,15 @@ pub struct Order {
 }
 
 impl Order {
-    /// Every stream that it needs, as often as it names it.
-    pub fn streams(&self) -> impl Iterator<Item = &StockStream> {
-        let (lines, judged, promises, streams): (&[Line], &[_], &[_], &[_]) = match &self.ask {
-            Ask::Change(line) | Ask::ImportRow(line) => (std::slice::from_ref(line), &[], &[], &[]),
-            Ask::Atomic(lines) | Ask::Independent(lines) => (&[], lines, &[], &[]),
-            Ask::Transfer { out, .. } => (std::slice::from_ref(out), &[], &[], &[]),
-            Ask::Reserve(reserve) => (&[], &[], &reserve.lines, &[]),
-            Ask::Resolve { streams, .. } | Ask::Sweep(streams) => (&[], &[], &[], streams),
-        };
-        let into = if let Ask::Transfer { into, .. } = &self.ask { Some(&into.stream) } else { None };
-        lines
-            .iter()
-            .map(|line| &line.stream)
-            .chain(judged.iter().flatten().map(|line: &Line| &line.stream))
-            .chain(promises.iter().map(|promise: &Promise| &promise.stream))
-            .chain(streams)
-            .chain(into)
+    /// Visits every stream that it needs, as often as it names it.
+    pub fn each_stream<'a>(&'a self, mut visit: impl FnMut(&'a StockStream)) {
+        match &self.ask {
+            Ask::Change(line) | Ask::ImportRow(line) => visit(&line.stream),
+            Ask::Atomic(lines) | Ask::Independent(lines) => lines.iter().flatten().for_each(|line| visit(&line.stream)),
+            Ask::Transfer { out, into } => [out, into].into_iter().for_each(|line| visit(&line.stream)),
+            Ask::Reserve(reserve) => reserve.lines.iter().for_each(|promise| visit(&promise.stream)),
+            Ask::Resolve { streams, .. } | Ask::Sweep(streams) => streams.iter().for_each(visit),
+        }
     }
 
     /// The reservation that it is about, if that exists already.

@@ -4,7 +4,7 @@
 
 use std::collections::HashMap;
 
-use contract::{Location, ProductId, Reference, Sku, StockStream, Time};
+use contract::{Reference, Time};
 use jiff::Timestamp;
 use postgres::{Connection, DatabaseError};
 use tokio_postgres::types::ToSql;
@@ -12,13 +12,8 @@ use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 
 use crate::decide::{Decisions, Levels};
-use crate::order::{Hold, Lapsed, Reservation, State};
-
-/// Reservations with their lines, in order: primary keys all through.
-const READ: &str = "SELECT r.id, r.reference, r.created_at, r.expires_at, r.state, r.resolved_at, \
-       h.line, l.product_id, p.sku, l.location, h.quantity, h.counted \
-     FROM reservation r JOIN hold h ON h.reservation_id = r.id JOIN level l ON l.id = h.level_id JOIN product p ON p.product_id = l.product_id \
-     WHERE r.id = ANY ($1) ORDER BY r.id, h.line";
+use crate::order::{Lapsed, Reservation};
+use crate::store::reservations::{COLUMNS, TABLES, reservation};
 
 /// Holds that one transaction ends at most. More is the work of several.
 const LAPSED_AT_ONCE: usize = 5000;
@@ -60,7 +55,7 @@ pub(super) struct Statements {
 impl Statements {
     pub(super) async fn prepare(client: &Connection) -> Result<Self, DatabaseError> {
         Ok(Self {
-            read: client.prepare(READ).await?,
+            read: client.prepare(&format!("SELECT {COLUMNS} FROM {TABLES} WHERE r.id = ANY ($1) ORDER BY r.id, h.line")).await?,
             lapsed: client.prepare(LAPSED).await?,
             next: client.prepare(NEXT).await?,
             keep: client.prepare(KEEP).await?,
@@ -162,26 +157,4 @@ impl Statements {
         client.execute(&self.settle, &[&ids, &states, &expire, &resolved, &of, &lines, &versions]).await?;
         Ok(())
     }
-}
-
-/// One reservation from its rows, of which each has a line.
-fn reservation(rows: &[Row]) -> Option<Reservation> {
-    let first = rows.first()?;
-    let hold = |row: &Row| Hold {
-        line: row.get(6),
-        stream: StockStream { product_id: ProductId(row.get(7)), location: Location::trusted(row.get(9)) },
-        sku: Sku::trusted(row.get(8)),
-        quantity: row.get(10),
-    };
-    let state = State::parse(first.get(4))?;
-    Some(Reservation {
-        id: first.get(0),
-        reference: first.get::<_, Option<&str>>(1).map(Reference::trusted),
-        created_at: Time::new(first.get(2)),
-        expires_at: Time::new(first.get(3)),
-        state,
-        resolved_at: first.get::<_, Option<Timestamp>>(5).map(Time::new),
-        swept: state == State::Active && rows.iter().any(|row| !row.get::<_, bool>(11)),
-        lines: rows.iter().map(hold).collect(),
-    })
 }

@@ -1,7 +1,7 @@
 //! Writes the ledger: one transaction for a batch of orders, whatever its size, in two round trips.
 //!
 //! Here a batch is brought to an end that is known: written, or not, or, when a COMMIT's answer was lost, whichever of the two it was. What
-//! one transaction says to the database stands in `session`, what it writes in `columns` and `holds`. Nothing else writes stock.
+//! one transaction says to the database stands in `session`, what it writes in `columns` and `holds`. Nothing else moves units; `store/products` alone writes beside it, the rows of thresholds.
 
 mod columns;
 mod holds;
@@ -56,7 +56,7 @@ impl Request for Orders {
             claim(hasher.finish());
         };
         for order in self.0.iter() {
-            order.streams().for_each(|stream| claim_of(&|hasher| stream.hash(hasher)));
+            order.each_stream(|stream| claim_of(&|hasher| stream.hash(hasher)));
             if let Some((key, _)) = &order.key {
                 claim_of(&|hasher| key.hash(hasher));
             }
@@ -212,11 +212,5 @@ impl Commit<Orders, Written> for Writer {
     async fn commit(&mut self, batch: Vec<Orders>) -> Vec<Written> {
         metrics::histogram!("gudang_ledger_batch_lines").record(batch.iter().map(Request::lines).sum::<usize>() as f64);
         self.write(&batch).await
-    }
-}
-
-impl From<DatabaseError> for Failed {
-    fn from(error: DatabaseError) -> Self {
-        Self::Before(error)
     }
 }

@@ -72,8 +72,8 @@ pub(super) struct Witness {
     pub(super) recorded_at: Time,
 }
 
-impl From<tokio_postgres::Error> for Failed {
-    fn from(error: tokio_postgres::Error) -> Self {
+impl<E: Into<DatabaseError>> From<E> for Failed {
+    fn from(error: E) -> Self {
         Self::Before(error.into())
     }
 }
@@ -123,6 +123,7 @@ impl Session {
 
     /// Leaves a transaction that failed; false when the connection is of no more use.
     pub(super) async fn roll_back(&mut self) -> bool {
+        // Levels that it made are gone again.
         self.known.clear();
         self.client.batch_execute("ROLLBACK").await.is_ok()
     }
@@ -177,7 +178,12 @@ impl Session {
 
     /// The first round trip, and the second when holds have lapsed.
     async fn lock_and_read(&mut self, orders: &[&Order]) -> Result<Read, Failed> {
-        let streams: BTreeSet<&StockStream> = orders.iter().flat_map(|order| order.streams()).collect();
+        let mut streams = BTreeSet::new();
+        for order in orders {
+            order.each_stream(|stream| {
+                streams.insert(stream);
+            });
+        }
         let keys: BTreeSet<Key> = orders.iter().filter_map(|order| order.key.as_ref().map(|(key, _)| *key)).collect();
         let keys: Vec<Key> = keys.into_iter().collect();
         let reservations: BTreeSet<_> = orders.iter().filter_map(|order| order.reservation()).collect();

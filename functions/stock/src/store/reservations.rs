@@ -9,13 +9,18 @@ use uuid::Uuid;
 use super::movements;
 use crate::order::{Hold, Reservation, State};
 
-/// One reservation with its lines, by primary keys; of a line that was sold the ledger row too, by (level_id, version).
+/// A reservation with its lines, a row a line: what [`reservation`] reads from [`TABLES`].
+pub(crate) const COLUMNS: &str = "r.id, r.reference, r.created_at, r.expires_at, r.state, r.resolved_at, \
+     h.line, l.product_id, p.sku, l.location, h.quantity, h.counted";
+
+/// Primary keys all through, once the reservation's id is given.
+pub(crate) const TABLES: &str = "reservation r JOIN hold h ON h.reservation_id = r.id JOIN level l ON l.id = h.level_id \
+     JOIN product p ON p.product_id = l.product_id";
+
+/// One reservation; of a line that was sold the ledger row too, by (level_id, version).
 fn read_sql() -> String {
     format!(
-        "SELECT r.id, r.reference, r.created_at, r.expires_at, r.state, r.resolved_at, now(), \
-           h.line, l.product_id, p.sku, l.location, h.quantity, h.counted, {} \
-         FROM reservation r JOIN hold h ON h.reservation_id = r.id JOIN level l ON l.id = h.level_id JOIN product p ON p.product_id = l.product_id \
-         LEFT JOIN ledger j ON j.level_id = h.level_id AND j.version = h.sale_version \
+        "SELECT {COLUMNS}, now(), {} FROM {TABLES} LEFT JOIN ledger j ON j.level_id = h.level_id AND j.version = h.sale_version \
          WHERE r.id = $1 ORDER BY h.line",
         movements::COLUMNS
     )
@@ -40,20 +45,25 @@ pub struct Found {
 pub async fn read(database: &Database, id: Uuid) -> Result<Option<Found>, DatabaseError> {
     let client = database.get().await?;
     let rows = postgres::query(&client, &read_sql(), &[&id]).await?;
-    let Some(first) = rows.first() else { return Ok(None) };
-    let state = State::parse(first.get(4)).unwrap_or(State::Released);
-    let reservation = Reservation {
-        id,
+    let Some(reservation) = reservation(&rows) else { return Ok(None) };
+    let changes = (reservation.state == State::Confirmed).then(|| rows.iter().filter_map(|row| movements::change(row, 13)).collect());
+    Ok(rows.first().map(|row| Found { reservation, changes, now: Time::new(row.get(12)) }))
+}
+
+/// One reservation from its rows; `None` where there are none.
+pub(crate) fn reservation(rows: &[Row]) -> Option<Reservation> {
+    let first = rows.first()?;
+    let state = State::parse(first.get(4))?;
+    Some(Reservation {
+        id: first.get(0),
         reference: first.get::<_, Option<&str>>(1).map(Reference::trusted),
         created_at: Time::new(first.get(2)),
         expires_at: Time::new(first.get(3)),
         state,
         resolved_at: first.get::<_, Option<Timestamp>>(5).map(Time::new),
-        swept: state == State::Active && rows.iter().any(|row| !row.get::<_, bool>(12)),
+        swept: state == State::Active && rows.iter().any(|row| !row.get::<_, bool>(11)),
         lines: rows.iter().map(hold).collect(),
-    };
-    let changes = (state == State::Confirmed).then(|| rows.iter().filter_map(|row| movements::change(row, 13)).collect());
-    Ok(Some(Found { reservation, changes, now: Time::new(first.get(6)) }))
+    })
 }
 
 /// Finds streams in which holds have lapsed that are counted still, at most `holds` of them.
@@ -65,9 +75,9 @@ pub async fn lapsed(database: &Database, holds: i64) -> Result<Vec<StockStream>,
 
 fn hold(row: &Row) -> Hold {
     Hold {
-        line: row.get(7),
-        stream: StockStream { product_id: ProductId(row.get(8)), location: Location::trusted(row.get(10)) },
-        sku: Sku::trusted(row.get(9)),
-        quantity: row.get(11),
+        line: row.get(6),
+        stream: StockStream { product_id: ProductId(row.get(7)), location: Location::trusted(row.get(9)) },
+        sku: Sku::trusted(row.get(8)),
+        quantity: row.get(10),
     }
 }

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use postgres::{Database, Settings};
 use rustix::process::Signal;
 use testkit::dice::{self, Dice};
+use testkit::findings;
 use testkit::{Blow, Marks, Point, Program, Proxy, Server, eventually};
 
 use crate::fixture::product_server;
@@ -149,7 +150,7 @@ async fn crash(victim: Victim) {
         load::summary(&floor, &settled)
     );
     let mut findings = proof::of(victim == Victim::Link, &floor, &settled, &database).await;
-    proof::compare("what was published stands in the ledger", Vec::new(), listener.compare(&database).await, &mut findings);
+    findings::compare("what was published stands in the ledger", Vec::new(), listener.compare(&database).await, &mut findings);
     println!("{victim:?}: over after {:.1?}", begun.elapsed());
     assert!(findings.is_empty(), "broken promises ({victim:?}, seed {seed}):\n- {}\n{}", findings.join("\n- "), stage.stock.log());
     stage.stock.stop();

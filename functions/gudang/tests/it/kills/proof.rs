@@ -2,10 +2,11 @@
 //!
 //! It goes on after the first broken promise, so that a failure shows its whole extent. What is compared is compared as lines of text.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Instant;
 
 use serde_json::{Value, json};
+use testkit::findings::{SHOWN, compare};
 use testkit::{Answer, Gudang, Http, Service};
 
 use super::load::{Floor, PRODUCTS, Role, Settled};
@@ -15,8 +16,6 @@ use crate::said::Said;
 
 /// Requests that are sent again at the end.
 const REPLAYS: usize = 500;
-/// Differences that are shown of each promise.
-const SHOWN: usize = 8;
 
 /// Everything that was found to be wrong, a sentence each.
 pub(super) async fn of(gudang: &Gudang, floor: &Floor, settled: &[Settled], dice: &mut Dice) -> Vec<String> {
@@ -33,28 +32,6 @@ pub(super) async fn of(gudang: &Gudang, floor: &Floor, settled: &[Settled], dice
     alerts(gudang, &seen, &mut found).await;
     dead_letters(gudang, &mut found).await;
     found
-}
-
-/// Notes the differences between what is promised and what was found, line by line.
-fn compare(promise: &str, mut expected: Vec<String>, mut there: Vec<String>, found: &mut Vec<String>) {
-    expected.sort_unstable();
-    there.sort_unstable();
-    let mut surplus: BTreeMap<&str, i64> = BTreeMap::new();
-    for line in &there {
-        *surplus.entry(line).or_default() += 1;
-    }
-    for line in &expected {
-        *surplus.entry(line).or_default() -= 1;
-    }
-    surplus.retain(|_, times| *times != 0);
-    if surplus.is_empty() {
-        return;
-    }
-    let told = surplus.iter().take(SHOWN).map(|(line, times)| {
-        let what = if *times < 0 { "missing" } else { "too many" };
-        format!("\n    {} {what}: {line}", times.abs())
-    });
-    found.push(format!("{promise}: {} differences{}", surplus.len(), told.collect::<String>()));
 }
 
 fn text(value: &Value) -> &str {

@@ -8,11 +8,10 @@ use postgres::Database;
 use postgres::keys::Key;
 use serde_json::Value;
 use testkit::Http;
+use testkit::findings::compare;
 
 use super::load::{self, Floor, Settled};
 
-/// Differences that are shown of each promise.
-const SHOWN: usize = 8;
 /// Requests that are sent again at once.
 const AT_ONCE: usize = 16;
 
@@ -59,23 +58,6 @@ pub(super) async fn of(in_one_request: bool, floor: &Floor, settled: &[Settled],
         compare(promise, Vec::new(), rows.iter().map(|row| row.get(0)).collect(), &mut found);
     }
     found
-}
-
-/// Notes the differences between what is promised and what was found, line by line.
-pub(super) fn compare(promise: &str, expected: Vec<String>, there: Vec<String>, found: &mut Vec<String>) {
-    let mut surplus: BTreeMap<String, i64> = BTreeMap::new();
-    for (line, times) in there.into_iter().map(|line| (line, 1)).chain(expected.into_iter().map(|line| (line, -1))) {
-        *surplus.entry(line).or_default() += times;
-    }
-    surplus.retain(|_, times| *times != 0);
-    if surplus.is_empty() {
-        return;
-    }
-    let told = surplus.iter().take(SHOWN).map(|(line, times)| {
-        let what = if *times < 0 { "missing" } else { "too many" };
-        format!("\n    {} {what}: {line}", times.abs())
-    });
-    found.push(format!("{promise}: {} differences{}", surplus.len(), told.collect::<String>()));
 }
 
 fn lines(values: &Value) -> Vec<String> {
@@ -157,7 +139,7 @@ async fn reservations(stock: &Http, settled: &[Settled], found: &mut Vec<String>
         told.map(|settled| settled.answer.json()).map(|told| (told["id"].as_str().unwrap().to_owned(), told)).collect();
     let (mut expected, mut there) = (Vec::new(), Vec::new());
     for (id, mut told) in last {
-        let read = stock.get(&format!("/v1/reservations/{id}")).await.expect(200).json();
+        let read = stock.get(&format!("/v1/reservations/{id}")).await.json();
         if told["status"] == "active" && read["status"] == "expired" {
             (told["status"], told["resolved_at"]) = (read["status"].clone(), told["expires_at"].clone());
         }
