@@ -201,22 +201,46 @@ struct Written<'a> {
     data: &'a RawValue,
 }
 
-/// The structured JSON form as read; attributes that we do not use are ignored.
+/// What stands in an event as read, in whatever form; attributes that we do not use are ignored.
 #[derive(Deserialize)]
-struct Read {
-    specversion: String,
-    id: Uuid,
-    source: String,
+pub(crate) struct Read {
+    pub(crate) specversion: String,
+    pub(crate) id: Uuid,
+    pub(crate) source: String,
     #[serde(rename = "type")]
-    kind: String,
-    subject: String,
-    time: Time,
-    sequence: String,
-    partitionkey: String,
-    recordedtime: Time,
-    traceparent: Option<String>,
-    position: Option<String>,
-    data: Box<RawValue>,
+    pub(crate) kind: String,
+    pub(crate) subject: String,
+    pub(crate) time: Time,
+    pub(crate) sequence: String,
+    pub(crate) partitionkey: String,
+    pub(crate) recordedtime: Time,
+    pub(crate) traceparent: Option<String>,
+    pub(crate) position: Option<String>,
+    pub(crate) data: Box<RawValue>,
+}
+
+impl Read {
+    /// The event, or what is wrong with its envelope.
+    pub(crate) fn event(self) -> Result<Event, String> {
+        if self.specversion != "1.0" {
+            return Err(format!("specversion must be 1.0, it is {}", self.specversion));
+        }
+        let version = self.sequence.parse::<i64>().ok().filter(|version| *version > 0);
+        let version = version.ok_or_else(|| format!("sequence must be a positive number, it is `{}`", self.sequence))?;
+        Ok(Event {
+            id: self.id,
+            source: self.source,
+            kind: self.kind,
+            subject: self.subject,
+            time: self.time,
+            version,
+            recorded_at: self.recordedtime,
+            partition_key: self.partitionkey,
+            traceparent: self.traceparent,
+            position: self.position,
+            data: self.data,
+        })
+    }
 }
 
 impl Serialize for Event {
@@ -242,25 +266,6 @@ impl Serialize for Event {
 
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let read = Read::deserialize(deserializer)?;
-        let refuse = serde::de::Error::custom;
-        if read.specversion != "1.0" {
-            return Err(refuse(format!("specversion must be 1.0, it is {}", read.specversion)));
-        }
-        let version = read.sequence.parse::<i64>().ok().filter(|version| *version > 0);
-        let version = version.ok_or_else(|| refuse(format!("sequence must be a positive number, it is `{}`", read.sequence)))?;
-        Ok(Self {
-            id: read.id,
-            source: read.source,
-            kind: read.kind,
-            subject: read.subject,
-            time: read.time,
-            version,
-            recorded_at: read.recordedtime,
-            partition_key: read.partitionkey,
-            traceparent: read.traceparent,
-            position: read.position,
-            data: read.data,
-        })
+        Read::deserialize(deserializer)?.event().map_err(serde::de::Error::custom)
     }
 }

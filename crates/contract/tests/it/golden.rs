@@ -16,11 +16,14 @@ const NOTIFICATION_KINDS: [&str; 3] = [kind::NOTIFICATION_RAISED, kind::NOTIFICA
 /// Every golden, with its file's name.
 pub(crate) fn goldens() -> Vec<(String, String)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden");
-    let read = |entry: std::io::Result<fs::DirEntry>| {
-        let entry = entry.expect("an entry");
-        (entry.file_name().to_string_lossy().into_owned(), fs::read_to_string(entry.path()).expect("a golden"))
-    };
-    let mut goldens: Vec<_> = fs::read_dir(folder).expect("the goldens").map(read).collect();
+    let read =
+        |entry: fs::DirEntry| (entry.file_name().to_string_lossy().into_owned(), fs::read_to_string(entry.path()).expect("a golden"));
+    let mut goldens: Vec<_> = fs::read_dir(folder)
+        .expect("the goldens")
+        .map(|entry| entry.expect("an entry"))
+        .filter(|entry| entry.path().is_file())
+        .map(read)
+        .collect();
     goldens.sort();
     goldens
 }
