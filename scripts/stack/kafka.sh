@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Apache Kafka for tests: one KRaft node, broker and controller in one process, from the jars that Maven Central has.
 #
-# `run DIR PORT [INNER]`: clients come by PORT. With INNER there is a second way in: the broker listens on INNER and tells those who come
-# that way to come back by PORT, so that a proxy can stand at PORT in between.
+# `run DIR PORT [advertised=PORT] [protocols=classic]`: it may send its clients to another port, so that a proxy can stand in between, and be
+# as old as version 3 in what it knows of consumer groups.
 # shellcheck source=scripts/stack/common.sh
 . "$(dirname "$0")/common.sh"
 
@@ -21,13 +21,13 @@ kafka() { # option, main class, arguments...
     exec java "${java_options[@]}" "$option" -cp "$(class_path)" "$@"
 }
 
-properties() { # directory, port, port that it listens on, port of the controller
+properties() { # directory, port, port of the controller, advertised port, group protocols
     cat <<CONF
 process.roles=broker,controller
 node.id=1
-controller.quorum.voters=1@127.0.0.1:$4
-listeners=CLIENTS://127.0.0.1:$3,CONTROLLER://127.0.0.1:$4
-advertised.listeners=CLIENTS://127.0.0.1:$2
+controller.quorum.voters=1@127.0.0.1:$3
+listeners=CLIENTS://127.0.0.1:$2,CONTROLLER://127.0.0.1:$3
+advertised.listeners=CLIENTS://127.0.0.1:$4
 listener.security.protocol.map=CLIENTS:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=CLIENTS
 controller.listener.names=CONTROLLER
@@ -44,6 +44,7 @@ transaction.state.log.min.isr=1
 share.coordinator.state.topic.num.partitions=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
+group.coordinator.rebalance.protocols=$5
 # Consumers join and fail over quickly: groups of the newer protocol first, then those of the classic one.
 group.consumer.min.heartbeat.interval.ms=200
 group.consumer.heartbeat.interval.ms=500
@@ -69,7 +70,7 @@ fetch() {
     maven_jars "$library" "org.apache.kafka:kafka_2.13:$version" org.slf4j:slf4j-simple:1.7.36
     trial=$(mktemp -d "$cache/kafka-trial.XXXXXX")
     port=$(free_port)
-    properties "$trial" "$port" "$port" "$(free_port)" >"$trial/server.properties"
+    properties "$trial" "$port" "$(free_port)" "$port" classic,consumer >"$trial/server.properties"
     (kafka -Xshare:auto kafka.tools.StorageTool format -t Z3VkYW5nLXRlc3QtMDAwMQ -c "$trial/server.properties")
     cp -r "$trial/data" "$library/formatted"
     (kafka "-XX:ArchiveClassesAtExit=$library/classes.jsa" kafka.Kafka "$trial/server.properties") >"$trial/log" 2>&1 &
@@ -93,8 +94,16 @@ install() {
     once "kafka-$version" fetch
 }
 
-run() { # directory, port, inner port
-    properties "$1" "$2" "${3:-$2}" "$(free_port)" >"$1/server.properties"
+run() { # directory, port, settings...
+    local advertised="$2" protocols=classic,consumer setting
+    for setting in "${@:3}"; do
+        case "$setting" in
+            advertised=*) advertised="${setting#*=}" ;;
+            protocols=*) protocols="${setting#*=}" ;;
+            *) fail "there is no setting $setting" ;;
+        esac
+    done
+    properties "$1" "$2" "$(free_port)" "$advertised" "$protocols" >"$1/server.properties"
     [ -e "$1/data" ] || cp -r "$library/formatted" "$1/data"
     kafka "-XX:SharedArchiveFile=$library/classes.jsa" kafka.Kafka "$1/server.properties"
 }

@@ -1,10 +1,13 @@
-//! What carries events: the two ends that a transport joins, and delivery in process.
+//! What carries events: the two ends that a transport joins, and the transports, in process and over Kafka.
 //!
 //! A producer's relay hands events to an [`Outlet`]; a consumer is a [`Handler`]. In process the one is plugged into the other
-//! ([`InProcess`]); over a broker a producer stands at the first and a consumer group at the second. Neither end learns which it is.
-//! This room knows no database and no service.
+//! ([`InProcess`]); over a broker a producer stands at the first and a consumer group at the second ([`kafka`]). Neither end learns which
+//! it is. This room knows no database and no service.
 
 mod in_process;
+pub mod kafka;
+
+use std::sync::Arc;
 
 use contract::{Event, Topic};
 use futures::future::BoxFuture;
@@ -38,13 +41,55 @@ pub struct Undelivered {
 pub enum Incoming {
     /// An event whose envelope could be read.
     Event(Event),
-    /// Bytes that are no event at all and name no stream.
-    Alien {
-        /// As they came.
-        bytes: Vec<u8>,
-        /// What was wrong with them.
-        cause: String,
-    },
+    /// One that a broker carried, and where it lay there.
+    Carried(Event, Origin),
+    /// A message that is no event at all and names no stream.
+    Alien(Alien),
+}
+
+impl Incoming {
+    /// The event, if it is one.
+    pub fn event(&self) -> Option<&Event> {
+        match self {
+            Self::Event(event) | Self::Carried(event, _) => Some(event),
+            Self::Alien(_) => None,
+        }
+    }
+
+    /// Where it lay, if a broker carried it.
+    pub fn origin(&self) -> Option<&Origin> {
+        match self {
+            Self::Event(_) => None,
+            Self::Carried(_, origin) => Some(origin),
+            Self::Alien(alien) => alien.origin.as_ref(),
+        }
+    }
+}
+
+/// A message's place on a broker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// The topic.
+    pub topic: Arc<str>,
+    /// The partition.
+    pub partition: i32,
+    /// The offset.
+    pub offset: i64,
+}
+
+/// A message that is no event, as it came.
+#[derive(Debug, Clone, Default)]
+pub struct Alien {
+    /// Its key.
+    pub key: Option<Vec<u8>>,
+    /// Its headers, in their order.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// What it carries.
+    pub bytes: Vec<u8>,
+    /// What was wrong with it.
+    pub cause: String,
+    /// Where it lay, if a broker carried it.
+    pub origin: Option<Origin>,
 }
 
 /// Consumes events: the part of a service that every host drives the same way.
@@ -66,3 +111,20 @@ pub trait Handler: Send + Sync + 'static {
 #[derive(Debug, thiserror::Error)]
 #[error("the consumer's own database is away")]
 pub struct Away(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+/// What a consumer put aside, for whoever looks after such things.
+#[derive(Debug, Clone)]
+pub struct DeadLetter {
+    /// What it could not handle.
+    pub message: Incoming,
+    /// Why.
+    pub error: String,
+    /// The consumer's name.
+    pub consumer: String,
+}
+
+/// Where dead letters are sent.
+pub trait DeadLetterOffice: Send + Sync + 'static {
+    /// Sends letters and returns once every one of them is safe. After an error all of them come again.
+    fn post<'a>(&'a self, letters: &'a [DeadLetter]) -> BoxFuture<'a, Result<(), Undelivered>>;
+}

@@ -201,6 +201,9 @@ struct Written<'a> {
     data: &'a RawValue,
 }
 
+/// The longest text that an attribute may be.
+const ATTRIBUTE_BYTES: usize = 1024;
+
 /// What stands in an event as read, in whatever form; attributes that we do not use are ignored.
 #[derive(Deserialize)]
 pub(crate) struct Read {
@@ -227,6 +230,14 @@ impl Read {
         }
         let version = self.sequence.parse::<i64>().ok().filter(|version| *version > 0);
         let version = version.ok_or_else(|| format!("sequence must be a positive number, it is `{}`", self.sequence))?;
+        for (attribute, text) in
+            [("source", &self.source), ("type", &self.kind), ("subject", &self.subject), ("partitionkey", &self.partitionkey)]
+        {
+            // What could not be kept as a stream's name is the name of none.
+            if text.len() > ATTRIBUTE_BYTES || text.contains('\0') {
+                return Err(format!("{attribute} must have at most {ATTRIBUTE_BYTES} bytes, none of them 0"));
+            }
+        }
         Ok(Event {
             id: self.id,
             source: self.source,

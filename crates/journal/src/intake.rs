@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use bus::{Away, Handler, Incoming};
+use bus::{Away, Handler, Incoming, Origin};
 use contract::event::Payload;
 use contract::{Event, Topic};
 use futures::future::BoxFuture;
@@ -72,6 +72,14 @@ struct Trouble {
     event: String,
 }
 
+impl Trouble {
+    /// Where the event lay that made it, if a broker carried that.
+    fn origin_in<'a>(&self, batch: &'a [Incoming]) -> Option<&'a Origin> {
+        let same = |event: &Event| event.subject == self.stream && event.version == self.version;
+        batch.iter().find(|incoming| incoming.event().is_some_and(same)).and_then(Incoming::origin)
+    }
+}
+
 /// Why a batch was not applied.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unapplied {
@@ -109,17 +117,14 @@ impl Intake {
         let mut events = Vec::with_capacity(batch.len());
         for incoming in batch {
             match incoming {
-                Incoming::Event(event) if self.feed_of(event).is_some() => events.push(event),
-                Incoming::Event(_) => self.count("foreign", 1),
-                Incoming::Alien { bytes, cause } => {
-                    let text = String::from_utf8_lossy(bytes);
-                    let wreck = Wreck { stream: None, version: None, topic: None, reason: Reason::Alien, error: cause, event: &text };
-                    letters::put(&self.database, &wreck).await?;
-                }
+                Incoming::Event(event) | Incoming::Carried(event, _) if self.feed_of(event).is_some() => events.push(event),
+                Incoming::Event(_) | Incoming::Carried(..) => self.count("foreign", 1),
+                Incoming::Alien(alien) => letters::put(&self.database, &Wreck::of_alien(alien)).await?,
             }
         }
         for trouble in self.attempt(&events, false).await? {
-            self.mend(trouble).await?;
+            let origin = trouble.origin_in(batch);
+            self.mend(trouble, origin).await?;
         }
         Ok(())
     }
@@ -252,7 +257,7 @@ impl Intake {
     }
 
     /// Repairs a stopped stream from its producer's journal, or puts it aside.
-    async fn mend(&self, trouble: Trouble) -> Result<(), Unapplied> {
+    async fn mend(&self, trouble: Trouble, origin: Option<&Origin>) -> Result<(), Unapplied> {
         metrics::counter!("gudang_stream_stops_total", "group" => self.group.clone(), "reason" => trouble.reason.as_str()).increment(1);
         let Some(feed) = self.feed(trouble.topic) else { return Ok(()) };
         let remaining = if trouble.reason == Reason::Rewritten {
@@ -270,11 +275,11 @@ impl Intake {
                 self.count("repaired", 1);
                 Ok(())
             }
-            Some(trouble) => self.put_aside(&trouble).await,
+            Some(trouble) => self.put_aside(&trouble, origin).await,
         }
     }
 
-    async fn put_aside(&self, trouble: &Trouble) -> Result<(), Unapplied> {
+    async fn put_aside(&self, trouble: &Trouble, origin: Option<&Origin>) -> Result<(), Unapplied> {
         let wreck = Wreck {
             stream: Some(&trouble.stream),
             version: Some(trouble.version),
@@ -282,6 +287,8 @@ impl Intake {
             reason: trouble.reason,
             error: &trouble.error,
             event: &trouble.event,
+            origin,
+            alien: None,
         };
         Ok(letters::put(&self.database, &wreck).await?)
     }

@@ -1,9 +1,13 @@
 //! Dead letters: what could not be applied, kept as it came, and the streams that are parked because of it.
 
+use std::borrow::Cow;
+
+use bus::{Alien, Origin};
 use contract::Time;
 use postgres::{Database, DatabaseError, Transaction};
 use serde::Serialize;
 use serde_json::value::RawValue;
+use tokio_postgres::types::ToSql;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
@@ -66,11 +70,44 @@ pub(crate) struct Wreck<'a> {
     pub(crate) reason: Reason,
     pub(crate) error: &'a str,
     pub(crate) event: &'a str,
+    pub(crate) origin: Option<&'a Origin>,
+    pub(crate) alien: Option<&'a Alien>,
+}
+
+impl<'a> Wreck<'a> {
+    /// What is no event: nothing is known but what came.
+    pub(crate) fn of_alien(alien: &'a Alien) -> Self {
+        let topic = alien.origin.as_ref().map(|origin| &*origin.topic);
+        let (error, origin) = (alien.cause.as_str(), alien.origin.as_ref());
+        Self { stream: None, version: None, topic, reason: Reason::Alien, error, event: "", origin, alien: Some(alien) }
+    }
+
+    /// Its letter's id. The same alien twice is one letter: the one of a place on a broker, or else that of its bytes.
+    fn id(&self) -> Uuid {
+        let Some(alien) = self.alien else { return Uuid::now_v7() };
+        match self.origin {
+            Some(Origin { topic, partition, offset }) => Uuid::new_v5(
+                &Uuid::NAMESPACE_OID,
+                format!("{topic}/{partition}/{offset}/{}", String::from_utf8_lossy(&alien.bytes)).as_bytes(),
+            ),
+            None => Uuid::new_v5(&Uuid::NAMESPACE_OID, String::from_utf8_lossy(&alien.bytes).as_bytes()),
+        }
+    }
+
+    /// What is shown of it: JSON as it came, or a JSON text.
+    fn shown(&self) -> Result<String, DatabaseError> {
+        let event = self.alien.map_or(Cow::Borrowed(self.event), |alien| String::from_utf8_lossy(&alien.bytes));
+        if serde_json::from_str::<&RawValue>(&event).is_ok() {
+            return Ok(event.into_owned());
+        }
+        serde_json::to_string(&event).map_err(DatabaseError::codec)
+    }
 }
 
 /// A stream that is parked already keeps its first letter.
-const PUT: &str = "INSERT INTO dead_letter (id, stream, version, topic, reason, error, event) VALUES ($1, $2, $3, $4, $5, $6, $7) \
-     ON CONFLICT DO NOTHING";
+const PUT: &str = "INSERT INTO dead_letter \
+     (id, stream, version, topic, reason, error, event, partition, \"offset\", key, header_names, header_values, bytes) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13) ON CONFLICT DO NOTHING";
 const PARK: &str = "INSERT INTO applied (stream, version, parked) VALUES ($1, 0, true) \
      ON CONFLICT (stream) DO UPDATE SET parked = true";
 const RESOLVE: &str =
@@ -79,25 +116,25 @@ const UNPARK: &str = "UPDATE applied SET parked = false WHERE stream = $1 AND pa
 const RETRIED: &str = "UPDATE dead_letter SET retried_at = clock_timestamp(), error = $2 WHERE stream = $1 AND resolved_at IS NULL";
 const COLUMNS: &str = "SELECT id, stream, version, topic, reason, error, event, created_at, retried_at, resolved_at FROM dead_letter";
 
-/// Puts a wreck aside and parks its stream, in one transaction. The same alien bytes twice are one letter.
+/// Puts a wreck aside and parks its stream, in one transaction. The same alien twice is one letter.
 pub(crate) async fn put(database: &Database, wreck: &Wreck<'_>) -> Result<(), DatabaseError> {
     let mut client = database.get().await?;
     let transaction = client.transaction().await?;
-    let id = match wreck.stream {
-        Some(_) => Uuid::now_v7(),
-        None => Uuid::new_v5(&Uuid::NAMESPACE_OID, wreck.event.as_bytes()),
-    };
     // Locks in the fence's order: the stream's row first.
     if let Some(stream) = wreck.stream {
         postgres::execute(&transaction, PARK, &[&stream]).await?;
     }
-    let event = if serde_json::from_str::<&RawValue>(wreck.event).is_ok() {
-        wreck.event.to_owned()
-    } else {
-        serde_json::to_string(wreck.event).map_err(DatabaseError::codec)?
-    };
-    let Wreck { stream, version, topic, reason, error, .. } = wreck;
-    postgres::execute(&transaction, PUT, &[&id, stream, version, topic, &reason.as_str(), error, &event]).await?;
+    let (id, event) = (wreck.id(), wreck.shown()?);
+    let Wreck { stream, version, topic, reason, error, origin, alien, .. } = wreck;
+    // It may quote what came, and PostgreSQL keeps no such character.
+    let error = error.replace('\0', "\u{fffd}");
+    let (partition, offset) = (origin.map(|origin| origin.partition), origin.map(|origin| origin.offset));
+    let (key, bytes) = (alien.and_then(|alien| alien.key.as_deref()), alien.map(|alien| alien.bytes.as_slice()));
+    let headers = alien.map(|alien| alien.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).unzip());
+    let (names, values): (Option<Vec<&str>>, Option<Vec<&[u8]>>) = headers.unzip();
+    let parameters: [&(dyn ToSql + Sync); 13] =
+        [&id, stream, version, topic, &reason.as_str(), error, &event, &partition, &offset, &key, &names, &values, &bytes];
+    postgres::execute(&transaction, PUT, &parameters).await?;
     transaction.commit().await?;
     metrics::counter!("gudang_dead_letters_total", "reason" => reason.as_str()).increment(1);
     tracing::error!(event.stream = stream, event.version = version, reason = reason.as_str(), error = error, "an event was put aside");

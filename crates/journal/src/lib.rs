@@ -13,6 +13,7 @@ pub mod keyed;
 pub mod lease;
 pub mod letters;
 mod position;
+pub mod post;
 mod read;
 pub mod reconcile;
 pub mod relay;

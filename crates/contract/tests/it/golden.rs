@@ -152,6 +152,8 @@ fn an_envelope_that_is_none_of_the_contract_is_broken() {
             ("sequence", json!(1)),
             ("time", json!("yesterday")),
             ("id", json!("1")),
+            ("subject", json!("nothing\0of this kind")),
+            ("subject", json!("x".repeat(1025))),
         ] {
             let mut golden = value(&text);
             golden[attribute] = bad;

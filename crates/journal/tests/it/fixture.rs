@@ -143,7 +143,7 @@ pub(crate) struct Consumer {
 
 pub(crate) async fn consumer(mode: Mode) -> Consumer {
     let database = TestDatabase::create().await.database();
-    database.migrate(&[schema::LEASE, schema::FENCE]).await.unwrap();
+    database.migrate(&[schema::LEASE, schema::FENCE, schema::letters(schema::FIRST_OWN_VERSION)]).await.unwrap();
     let sql = "CREATE TABLE total (stream text PRIMARY KEY, units bigint NOT NULL, versions bigint[] NOT NULL, \
          CHECK (units <> 13 OR stream NOT LIKE '%@poison'))";
     database.get().await.unwrap().batch_execute(sql).await.unwrap();

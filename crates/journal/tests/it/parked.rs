@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use bus::{Handler, Incoming};
+use bus::{Alien, Handler, Incoming};
 use contract::Topic;
 use journal::Mode;
 
@@ -70,7 +70,7 @@ async fn history_that_was_rewritten_is_told_by_its_recorded_time_and_parked() {
 #[tokio::test]
 async fn what_is_no_event_is_kept_as_it_came_once() {
     let consumer = consumer(Mode::Gapless).await;
-    let alien = || Incoming::Alien { bytes: b"\xffnot json".to_vec(), cause: "no CloudEvent".to_owned() };
+    let alien = || Incoming::Alien(Alien { bytes: b"\xffnot json".to_vec(), cause: "no \0 CloudEvent".to_owned(), ..Alien::default() });
     consumer.intake.handle(&[alien()]).await.unwrap();
     consumer.intake.handle(&[alien(), Incoming::Event(event("a", 1))]).await.unwrap();
     let letters = consumer.letters().await;

@@ -1,0 +1,30 @@
+//! Events over Kafka: a producer at the one end, a consumer group at the other, and the topics between them.
+//!
+//! No Kafka transactions and no stored offsets: what comes twice is told by its version, behind the other end. This is the only place that
+//! names rdkafka, and nothing of it shows outside.
+
+mod client;
+mod consumer;
+mod hearing;
+mod message;
+mod producer;
+mod settings;
+mod topics;
+
+use rdkafka::error::KafkaError;
+
+pub use consumer::consume;
+pub use producer::Producer;
+pub use settings::{Property, Settings, SettingsError};
+pub use topics::{Audience, DEAD_LETTERS, prepare};
+
+/// Kafka could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[error("Kafka: {0}")]
+pub struct KafkaFailure(String);
+
+impl From<KafkaError> for KafkaFailure {
+    fn from(error: KafkaError) -> Self {
+        Self(error.to_string())
+    }
+}
