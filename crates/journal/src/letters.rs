@@ -133,7 +133,7 @@ pub(crate) async fn put(database: &Database, wreck: &Wreck<'_>) -> Result<(), Da
     let headers = alien.map(|alien| alien.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).unzip());
     let (names, values): (Option<Vec<&str>>, Option<Vec<&[u8]>>) = headers.unzip();
     let parameters: [&(dyn ToSql + Sync); 13] =
-        [&id, stream, version, topic, &reason.as_str(), error, &event, &partition, &offset, &key, &names, &values, &bytes];
+        [&id, stream, version, topic, &reason.as_str(), &error, &event, &partition, &offset, &key, &names, &values, &bytes];
     postgres::execute(&transaction, PUT, &parameters).await?;
     transaction.commit().await?;
     metrics::counter!("gudang_dead_letters_total", "reason" => reason.as_str()).increment(1);
