@@ -25,6 +25,9 @@ has_postgresql_server() {
 # A compiler alone is not enough: Debian's gcc comes without the C library's headers when recommendations are off.
 has_c_compiler() { have cc && echo '#include <stdlib.h>' | cc -E -x c - >/dev/null 2>&1; }
 
+# The server's program has this name too, and the package no service.
+have_redis() { have redis-cli && { have redis-server || have redis-check-rdb; }; }
+
 has_libfaketime() { compgen -G '/usr/lib/*/faketime/libfaketime.so.1' >/dev/null; }
 
 missing=()
@@ -45,6 +48,8 @@ if [ "$purpose" = test ]; then
     need libfaketime has_libfaketime
     need make have make
     need python3 have python3
+    need python3-aiosmtpd test -e /usr/lib/python3/dist-packages/aiosmtpd
+    need redis-tools have_redis
     need shellcheck have shellcheck
 fi
 

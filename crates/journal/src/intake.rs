@@ -48,8 +48,8 @@ pub trait Effect: Send + Sync + 'static {
     /// row stands alone.
     fn apply<'a>(&'a self, transaction: &'a Transaction<'_>, rows: &'a [Applied<'a>]) -> BoxFuture<'a, Result<(), DatabaseError>>;
 
-    /// Called after each commit: the place to wake whoever waits for what was written.
-    fn committed(&self) {}
+    /// Called after each commit with the rows that it applied: the place to wake whoever waits for what was written.
+    fn committed(&self, _rows: &[Applied<'_>]) {}
 }
 
 /// A consumer: fence, effect, repair and dead letters behind one [`Handler`].
@@ -176,7 +176,7 @@ impl Intake {
             transaction.commit().await.map_err(DatabaseError::from)?;
             self.count("applied", applied);
             if applied > 0 {
-                self.effect.committed();
+                self.effect.committed(&rows);
             }
             Ok(troubles)
         })

@@ -42,7 +42,7 @@ impl Effect for Alerts {
         })
     }
 
-    fn committed(&self) {
+    fn committed(&self, _: &[Applied<'_>]) {
         self.journal.wake();
         self.bell.ring();
     }

@@ -35,7 +35,7 @@ impl Effect for TakeProducts {
         })
     }
 
-    fn committed(&self) {
+    fn committed(&self, _: &[Applied<'_>]) {
         self.journal.wake();
     }
 }
