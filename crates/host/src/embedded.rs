@@ -1,4 +1,5 @@
-//! All services in one process: each with its own server and database, events delivered in process straight from the journals.
+//! All services in one process: each with its own server and database, events delivered in process straight from the journals, or over the
+//! broker that it is given.
 
 use std::sync::Arc;
 
@@ -6,16 +7,21 @@ use bus::{InProcess, Outlet};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
-use crate::Function;
 use crate::process::{self, Post};
+use crate::{Broker, Function, Role};
 
 /// Runs `functions`, each on its listener, until `stop`; then lets requests finish first and deliveries after them.
 ///
-/// `holder` names this process in the leases. On a private database it is always the same, so that a restart leads at once.
-pub async fn run(functions: Vec<(Function, TcpListener)>, holder: &str, stop: CancellationToken) {
-    let outlets: Vec<_> = functions.iter().map(|(function, _)| outlets(function, &functions)).collect();
+/// `holder` names this process in the leases. On a private database it is always the same, so that a restart leads at once. With a broker
+/// events go over it; without one they are delivered in process.
+pub async fn run(functions: Vec<(Function, TcpListener)>, holder: &str, broker: Option<Broker>, stop: CancellationToken) {
+    let hearers = |(function, _): &(Function, TcpListener)| match &broker {
+        Some(broker) => broker.outlets(function),
+        None => outlets(function, &functions),
+    };
+    let outlets: Vec<_> = functions.iter().map(hearers).collect();
     let posts = functions.into_iter().zip(outlets).map(|((function, listener), outlets)| Post { function, listener, outlets });
-    process::run(posts.collect(), holder, stop).await;
+    process::run(posts.collect(), holder, Role::All, broker, stop).await;
 }
 
 /// Plugs in everybody who wants to hear of what `producer` publishes.

@@ -1,10 +1,125 @@
 //! Flags that programs share, for their configurations to take in. It reads nothing by itself: whoever parses the command line does.
 
+use std::ffi::OsString;
 use std::fmt;
+use std::net::{IpAddr, SocketAddr};
 
+use bus::kafka::{KafkaFailure, Property, Settings, SettingsError};
 use clap::Args;
 
 use crate::log::{self, Format};
+use crate::pod::Place;
+use crate::{Broker, Role};
+
+/// What every program of one service is told; `PORT` is the port that it takes unless it is told another.
+#[derive(Debug, Args)]
+pub struct Service<const PORT: u16> {
+    /// PostgreSQL URL of its database
+    #[arg(long, env, hide_env_values = true)]
+    pub database_url: Secret,
+    /// Address that it listens on
+    #[arg(long, env, default_value = "0.0.0.0")]
+    pub listen: IpAddr,
+    /// Port that it listens on; 0 takes any that is free
+    #[arg(long, env, default_value_t = PORT)]
+    pub port: u16,
+    /// What it does of its service's work
+    #[arg(long, env, value_enum, default_value_t = Role::All)]
+    pub role: Role,
+    /// What carries its events.
+    #[command(flatten)]
+    pub kafka: Kafka,
+    /// Consumer group that it is a member of; absent: `gudang-` and the service's name
+    #[arg(long, env)]
+    pub kafka_group_id: Option<String>,
+    /// What is logged.
+    #[command(flatten)]
+    pub log: Log,
+}
+
+impl<const PORT: u16> Service<PORT> {
+    /// Its database, with a pool of so many connections.
+    pub fn database(&self, name: &str, pool_size: usize) -> postgres::Settings {
+        postgres::Settings { url: self.database_url.reveal().to_owned(), pool_size, application_name: format!("gudang-{name}") }
+    }
+
+    /// Where it runs. `environment` is the whole of it, for properties of librdkafka.
+    pub fn place(&self, environment: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Place, BadKafka> {
+        let environment = environment.into_iter().filter(|(name, _)| name != "KAFKA_GROUP_ID");
+        let settings = self.kafka.settings(environment)?;
+        let broker = settings.map(|settings| Broker::new(settings, self.kafka_group_id.clone())).transpose()?;
+        Ok(Place { address: SocketAddr::new(self.listen, self.port), role: self.role, broker })
+    }
+}
+
+/// Why what was said of Kafka cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BadKafka {
+    /// One of its properties, or all of them together.
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    /// No client could be made of them.
+    #[error(transparent)]
+    Client(#[from] KafkaFailure),
+}
+
+/// What carries events. Every other variable `KAFKA_<NAME>` is librdkafka's property of that name, dots for underscores.
+#[derive(Debug, Args)]
+pub struct Kafka {
+    /// Kafka's brokers, `host:port` parted by commas; absent: no Kafka
+    #[arg(long, env, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub kafka_bootstrap_servers: Option<String>,
+    /// Partitions of the topics that are made where they are missing
+    #[arg(long, env, default_value_t = 12, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub kafka_topic_partitions: u16,
+    /// Property of librdkafka, such as `security.protocol=SASL_PLAINTEXT`; may be repeated. The variable KAFKA_SECURITY_PROTOCOL says the same
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub kafka_property: Vec<Assignment>,
+}
+
+impl Kafka {
+    /// The cluster, if there is one. `environment` is the whole of it.
+    pub fn settings(&self, environment: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Option<Settings>, SettingsError> {
+        let Some(servers) = &self.kafka_bootstrap_servers else { return Ok(None) };
+        let flags = self.kafka_property.iter().map(|assignment| assignment.0.clone());
+        let properties = environment.into_iter().filter_map(property).chain(flags);
+        Settings::new(servers, self.kafka_topic_partitions, properties.collect()).map(Some)
+    }
+}
+
+/// The property that a variable is, if it is one.
+fn property((name, value): (OsString, OsString)) -> Option<Property> {
+    let given_as = name.into_string().ok()?;
+    let name = given_as.strip_prefix("KAFKA_")?;
+    if ["BOOTSTRAP_SERVERS", "TOPIC_PARTITIONS"].contains(&name) || is_of_kubernetes(name) {
+        return None;
+    }
+    Some(Property { name: name.to_lowercase().replace('_', "."), value: value.into_string().ok()?, given_as })
+}
+
+/// Kubernetes tells each process of the services around it by variables; those of a service `kafka` begin as ours do.
+fn is_of_kubernetes(name: &str) -> bool {
+    let of_port = |rest: &str| rest.is_empty() || rest.starts_with('_');
+    name.ends_with("SERVICE_HOST") || name.contains("SERVICE_PORT") || name.rsplit_once("PORT").is_some_and(|(_, rest)| of_port(rest))
+}
+
+/// `NAME=VALUE`; the value is not shown.
+#[derive(Clone)]
+pub struct Assignment(Property);
+
+impl fmt::Debug for Assignment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}=***", self.0.name)
+    }
+}
+
+impl std::str::FromStr for Assignment {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (name, value) = text.split_once('=').filter(|(name, _)| !name.is_empty()).ok_or("it must be NAME=VALUE")?;
+        Ok(Self(Property { name: name.to_owned(), value: value.to_owned(), given_as: format!("--kafka-property {name}") }))
+    }
+}
 
 /// What is logged, to standard error.
 #[derive(Debug, Args)]
@@ -52,6 +167,28 @@ impl std::str::FromStr for Secret {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn properties(variables: &[(&str, &str)]) -> Vec<(String, String)> {
+        let os = variables.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
+        os.filter_map(property).map(|property| (property.name, property.value)).collect()
+    }
+
+    #[test]
+    fn variables_are_properties_by_librdkafka_s_names_and_those_of_kubernetes_are_none() {
+        let read = properties(&[
+            ("KAFKA_SECURITY_PROTOCOL", "SASL_PLAINTEXT"),
+            ("KAFKA_BOOTSTRAP_SERVERS", "here:9092"),
+            ("KAFKA_TOPIC_PARTITIONS", "3"),
+            ("KAFKA_SERVICE_HOST", "10.0.0.1"),
+            ("KAFKA_SERVICE_PORT_CLIENT", "9092"),
+            ("KAFKA_PORT", "tcp://10.0.0.1:9092"),
+            ("KAFKA_PORT_9092_TCP_ADDR", "10.0.0.1"),
+            ("KAFKA_UI_SERVICE_HOST", "10.0.0.2"),
+            ("KAFKA_UI_PORT_80_TCP", "tcp://10.0.0.2:80"),
+            ("PATH", "elsewhere"),
+        ]);
+        assert_eq!(read, [("security.protocol".to_owned(), "SASL_PLAINTEXT".to_owned())]);
+    }
 
     #[test]
     fn a_secret_is_not_shown() {

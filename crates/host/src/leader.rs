@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bus::Outlet;
+use bus::{DeadLetterOffice, Outlet};
 use journal::lease::LEASE_SECONDS;
-use journal::{Journal, Lease, relay};
+use journal::{Journal, Lease, post, relay};
 use postgres::Database;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -21,6 +21,8 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_secs(1);
 /// Between two clean-ups of the journal's ticks.
 const MAINTAIN: Duration = Duration::from_mins(1);
+/// How long a delivery that is under way may take after the term is over.
+const LET_GO: Duration = Duration::from_secs(5);
 
 /// What a leader does.
 #[derive(Clone)]
@@ -29,7 +31,15 @@ pub(crate) struct Duties {
     pub(crate) database: Database,
     pub(crate) journal: Option<Arc<Journal>>,
     pub(crate) outlets: Vec<Arc<dyn Outlet>>,
+    pub(crate) letters: Option<Letters>,
     pub(crate) periodic: Arc<dyn Periodic>,
+}
+
+/// Where the dead letters of a consumer go.
+#[derive(Clone)]
+pub(crate) struct Letters {
+    pub(crate) office: Arc<dyn DeadLetterOffice>,
+    pub(crate) consumer: String,
 }
 
 /// Leads whenever the lease can be had, until `stop`; gives it back at the end.
@@ -53,7 +63,7 @@ async fn wait(pause: Duration, stop: &CancellationToken) {
 /// One term of office.
 async fn term(duties: &Duties, lease: Lease, stop: &CancellationToken) {
     tracing::debug!(service = duties.name, lease.epoch = lease.epoch, "leading");
-    let over = stop.child_token();
+    let (over, lease_epoch) = (stop.child_token(), lease.epoch);
     let mut work = JoinSet::new();
     if let Some(journal) = &duties.journal {
         if let Err(error) = journal.settle_in().await {
@@ -66,10 +76,17 @@ async fn term(duties: &Duties, lease: Lease, stop: &CancellationToken) {
             work.spawn(relay::run(Arc::clone(journal), Arc::clone(outlet), lease.epoch, over.clone()));
         }
     }
+    if let Some(Letters { office, consumer }) = duties.letters.clone() {
+        let (database, over) = (duties.database.clone(), over.clone());
+        work.spawn(async move { post::run(database, consumer, &*office, lease_epoch, over).await });
+    }
     work.spawn(periodically(duties.clone(), over.clone()));
     hold(&lease, &over).await;
     over.cancel();
-    while work.join_next().await.is_some() {}
+    // What is given up here was not said to be delivered, so whoever leads next delivers it.
+    if timeout(LET_GO, async { while work.join_next().await.is_some() {} }).await.is_err() {
+        work.shutdown().await;
+    }
     if let Err(error) = lease.release().await {
         tracing::debug!(service = duties.name, error = %fault::chain(&error), "the lease was not given back, it will run out");
     }

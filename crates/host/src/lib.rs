@@ -1,13 +1,15 @@
 //! Where code runs: the only room that knows. A service is a [`Function`], a plain value; here it gets its server, its events and its clock.
 //!
-//! It knows no domain and no route. Hosts for brokers and for functions as a service join beside [`embedded`] and [`pod`].
+//! It knows no domain and no route. Hosts for functions as a service join beside [`embedded`] and [`pod`].
 
+mod broker;
 pub mod embedded;
 pub mod flags;
 mod leader;
 pub mod log;
 pub mod pod;
 mod process;
+mod role;
 mod serve;
 pub mod stop;
 
@@ -22,6 +24,8 @@ use journal::Journal;
 use postgres::Database;
 use tokio::sync::Notify;
 
+pub use broker::Broker;
+pub use role::Role;
 pub use serve::{BindError, bind, url};
 
 /// A service, ready to run anywhere.

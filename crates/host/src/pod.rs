@@ -1,6 +1,7 @@
-//! One service as a long-lived process of its own: a server, and the lead of its database whenever no other instance has it.
+//! One service as a long-lived process of its own: a server, a member of its consumer group, and the lead of its database whenever no other
+//! instance has it; or the share of that which its role is.
 //!
-//! Without a broker its events have nowhere to go yet: the journal keeps them.
+//! Without a broker its events have nowhere to go: the journal keeps them.
 
 use std::error::Error;
 use std::io::{self, Write};
@@ -11,9 +12,10 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::flags::BadKafka;
 use crate::process::{self, Post};
 use crate::stop::Stop;
-use crate::{BindError, Function, bind, url};
+use crate::{BindError, Broker, Function, Role, bind, url};
 
 /// How long what was left running may take to end.
 const REST: Duration = Duration::from_secs(1);
@@ -27,23 +29,44 @@ pub enum ProgramError {
     /// Its port.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// There is nothing to consume from.
+    #[error("a worker consumes events: set KAFKA_BOOTSTRAP_SERVERS to where they come from, or ROLE to something else than `worker`")]
+    NothingToConsume,
+    /// What it was told of Kafka.
+    #[error(transparent)]
+    Kafka(#[from] BadKafka),
     /// Its service could not be made, or did not do what it was started for.
     #[error(transparent)]
     Service(Box<dyn Error + Send + Sync>),
 }
 
-/// Runs `function` on `listener` until `stop`; then lets requests finish first and deliveries after them.
-pub async fn run(function: Function, listener: TcpListener, stop: CancellationToken) {
+/// Where a program runs and what it does of its service's work.
+pub struct Place {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its share of the work.
+    pub role: Role,
+    /// What carries its events.
+    pub broker: Option<Broker>,
+}
+
+/// Runs `function` on `listener` until `stop`; then lets requests and batches finish first and deliveries after them.
+pub async fn run(function: Function, listener: TcpListener, role: Role, broker: Option<Broker>, stop: CancellationToken) {
     // Instances share their database: each needs a name of its own in the lease.
     let holder = format!("{}-{}", function.name, Uuid::now_v7());
-    process::run(vec![Post { function, listener, outlets: Vec::new() }], &holder, stop).await;
+    let outlets = broker.as_ref().map(|broker| broker.outlets(&function)).unwrap_or_default();
+    process::run(vec![Post { function, listener, outlets }], &holder, role, broker, stop).await;
 }
 
 /// The whole life of the program `name`: opens its port (set by `PORT`), makes the service, says where it listens, runs until a signal.
-pub fn program<E>(name: &'static str, address: SocketAddr, service: impl Future<Output = Result<Function, E>>) -> Result<(), ProgramError>
+pub fn program<E>(name: &'static str, place: Place, service: impl Future<Output = Result<Function, E>>) -> Result<(), ProgramError>
 where
     E: Error + Send + Sync + 'static,
 {
+    let Place { address, role, broker } = place;
+    if role == Role::Worker && broker.is_none() {
+        return Err(ProgramError::NothingToConsume);
+    }
     let runtime = runtime()?;
     let stop = Stop::listen(name, &runtime)?;
     let ended = runtime.block_on(async {
@@ -54,7 +77,7 @@ where
         };
         // Nobody may be reading; the service runs all the same.
         let _ = writeln!(io::stdout(), "{name} listens on {}", url(&listener)?);
-        run(function, listener, stop.token.clone()).await;
+        run(function, listener, role, broker, stop.token.clone()).await;
         Ok(())
     });
     runtime.shutdown_timeout(REST);

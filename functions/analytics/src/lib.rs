@@ -23,10 +23,11 @@ use web::Shell;
 const GROUP: &str = "gudang-analytics";
 
 /// The schema, in order.
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 4] = [
     schema::LEASE,
     schema::FENCE,
     Migration { version: schema::FIRST_OWN_VERSION, name: "analytics", sql: include_str!("../migrations/V10__analytics.sql") },
+    schema::letters(11),
 ];
 
 /// What Analytics needs to run.
@@ -49,6 +50,11 @@ pub enum StartError {
     /// The address of a service that it asks.
     #[error(transparent)]
     Peer(#[from] PeerError),
+}
+
+/// Brings the database up to date, and does no more.
+pub async fn migrate(database: &Settings) -> Result<(), StartError> {
+    Ok(Database::new(database)?.migrate(&MIGRATIONS).await?)
 }
 
 /// Makes the service: migrates its database and wires what it does.

@@ -8,9 +8,13 @@ use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 
+use anyhow::Context;
+use bus::kafka::Settings;
 use clap::{Args, Parser, Subcommand};
 use contract::Currency;
-use host::flags::{Log, Secret};
+use host::Broker;
+use host::flags::{Kafka, Log, Secret};
+use notification::flags::Notify;
 
 use crate::{audit, demo, import, letters, load, report};
 
@@ -40,6 +44,8 @@ pub(crate) enum Command {
     /// Look at events that could not be applied, and apply them again
     #[command(subcommand)]
     DeadLetters(letters::What),
+    /// Make the topics of Kafka that are missing, and the first offsets of the consumer groups
+    Topics(Topics),
     /// Put load on Stock: rate, latency, errors
     Load(load::Options),
 }
@@ -60,7 +66,33 @@ pub(crate) struct Up {
     #[command(flatten)]
     pub(crate) notify: Notify,
     #[command(flatten)]
+    pub(crate) kafka: Kafka,
+    #[command(flatten)]
     pub(crate) log: Log,
+}
+
+impl Up {
+    /// The cluster that carries events, if there is one.
+    pub(crate) fn broker(&self) -> anyhow::Result<Option<Broker>> {
+        let settings = self.kafka.settings(std::env::vars_os())?;
+        Ok(settings.map(|settings| Broker::new(settings, None)).transpose()?)
+    }
+}
+
+/// `gudang topics`.
+#[derive(Debug, Args)]
+pub(crate) struct Topics {
+    #[command(flatten)]
+    kafka: Kafka,
+    #[command(flatten)]
+    pub(crate) log: Log,
+}
+
+impl Topics {
+    /// The cluster whose topics are meant.
+    pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
+        self.kafka.settings(std::env::vars_os())?.context("KAFKA_BOOTSTRAP_SERVERS must say where Kafka is")
+    }
 }
 
 /// Where the services listen.
@@ -98,26 +130,6 @@ pub(crate) struct Databases {
     /// PostgreSQL URL of Analytics' database; absent: in the private server
     #[arg(long, env, hide_env_values = true)]
     pub(crate) analytics_database_url: Option<Secret>,
-}
-
-/// Where alerts go besides the log.
-#[derive(Debug, Args)]
-pub(crate) struct Notify {
-    /// URL that gets alerts as signed webhooks (Standard Webhooks)
-    #[arg(long, env, hide_env_values = true)]
-    pub(crate) notify_webhook_url: Option<Secret>,
-    /// Secret that signs the webhooks, `whsec_<base64>`
-    #[arg(long, env, hide_env_values = true)]
-    pub(crate) notify_webhook_secret: Option<Secret>,
-    /// Allow webhooks to private, loopback and link-local addresses
-    #[arg(long, env, default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
-    pub(crate) notify_webhook_allow_private: bool,
-    /// Seconds before each attempt of a delivery, parted by commas
-    #[arg(long, env, default_value = "0,5,300,1800,7200,18000,36000,36000")]
-    pub(crate) notify_retry_schedule: Schedule,
-    /// Seconds that one attempt may take
-    #[arg(long, env, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
-    pub(crate) notify_timeout_seconds: u64,
 }
 
 /// Where the commands find the services.
@@ -162,18 +174,6 @@ impl std::str::FromStr for BaseUrl {
             "http" | "https" if url.has_host() => Ok(Self(text.trim_end_matches('/').to_owned())),
             _ => Err("it must begin with http:// or https://".to_owned()),
         }
-    }
-}
-
-/// Pauses before the attempts of a delivery.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Schedule(pub(crate) Vec<u64>);
-
-impl std::str::FromStr for Schedule {
-    type Err = &'static str;
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let pauses = text.split(',').map(|pause| pause.trim().parse::<u32>().map(u64::from)).collect::<Result<Vec<u64>, _>>();
-        pauses.map(Self).map_err(|_| "it must be whole numbers of seconds parted by commas, such as 0,5,300")
     }
 }
 
@@ -235,6 +235,8 @@ mod tests {
             "NOTIFY_WEBHOOK_ALLOW_PRIVATE",
             "NOTIFY_RETRY_SCHEDULE",
             "NOTIFY_TIMEOUT_SECONDS",
+            "KAFKA_BOOTSTRAP_SERVERS",
+            "KAFKA_TOPIC_PARTITIONS",
             "RUST_LOG",
             "LOG_FORMAT",
         ] {

@@ -14,6 +14,7 @@ mod load;
 mod progress;
 mod report;
 mod table;
+mod topics;
 mod up;
 
 use std::process::ExitCode;
@@ -30,6 +31,7 @@ fn main() -> ExitCode {
         Command::Report(what) => alone(report::run(what)),
         Command::Audit(options) => alone(audit::run(options)),
         Command::DeadLetters(what) => alone(letters::run(what)),
+        Command::Topics(options) => alone(topics::run(options)),
         Command::Load(options) => on_one_thread(load::run(options)),
     };
     done.unwrap_or_else(|error| {

@@ -9,11 +9,11 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
-use host::Function;
+use anyhow::bail;
 use host::flags::Secret;
 use host::stop::Stop;
-use notification::{ChannelsConfig, WebhookConfig, WebhookSecret};
+use host::{Broker, Function};
+use notification::ChannelsConfig;
 use postgres::Settings;
 use postgres::private::PrivateServer;
 use tokio::net::TcpListener;
@@ -21,7 +21,7 @@ use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::config::{Databases, Listen, Notify, Up};
+use crate::config::{Databases, Listen, Up};
 use crate::table;
 
 /// Databases on the private server, in the order of the services.
@@ -38,7 +38,8 @@ const LOG: &str = "warn,notification::channels::log=info";
 /// Runs until a signal comes, or the private server is gone.
 pub(crate) fn run(options: &Up) -> anyhow::Result<ExitCode> {
     options.log.start(LOG);
-    let channels = channels(&options.notify)?;
+    let channels = options.notify.channels()?;
+    let broker = options.broker()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let stop = Stop::listen("gudang", &runtime)?;
     let listeners = runtime.block_on(bind(&options.listen))?;
@@ -48,7 +49,7 @@ pub(crate) fn run(options: &Up) -> anyhow::Result<ExitCode> {
     let ended = if stop.token.is_cancelled() {
         Ended::Stopped
     } else {
-        let services = serve(options, channels, databases, listeners, &holder, &stop.token);
+        let services = serve(options, channels, databases, listeners, &holder, broker, &stop.token);
         runtime.block_on(until_the_end(services, server.as_ref()))?
     };
     end(ended, runtime, server)
@@ -122,20 +123,6 @@ fn holder(databases: &Databases) -> String {
     if given(databases).iter().all(Option::is_none) { HOLDER.to_owned() } else { format!("{HOLDER}-{}", Uuid::now_v7()) }
 }
 
-fn channels(notify: &Notify) -> anyhow::Result<ChannelsConfig> {
-    let webhook = match (&notify.notify_webhook_url, &notify.notify_webhook_secret) {
-        (None, None) => None,
-        (None, Some(_)) => bail!("NOTIFY_WEBHOOK_SECRET is given without NOTIFY_WEBHOOK_URL"),
-        (Some(_), None) => bail!("NOTIFY_WEBHOOK_URL needs NOTIFY_WEBHOOK_SECRET, `whsec_` and then a key in base64, to sign with"),
-        (Some(url), Some(secret)) => {
-            let secret = WebhookSecret::parse(secret.reveal()).context("NOTIFY_WEBHOOK_SECRET cannot be used")?;
-            Some(WebhookConfig { url: url.reveal().to_owned(), secret, allow_private: notify.notify_webhook_allow_private })
-        }
-    };
-    let retry_schedule = notify.notify_retry_schedule.0.iter().copied().map(Duration::from_secs).collect();
-    Ok(ChannelsConfig { webhook, retry_schedule, timeout: Duration::from_secs(notify.notify_timeout_seconds) })
-}
-
 /// Makes the four services and runs them until `stop`.
 async fn serve(
     options: &Up,
@@ -143,6 +130,7 @@ async fn serve(
     databases: [Settings; 4],
     listeners: [TcpListener; 4],
     holder: &str,
+    broker: Option<Broker>,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let mut urls = [const { String::new() }; 4];
@@ -160,7 +148,7 @@ async fn serve(
     let (product, stock, notification, analytics) = tokio::try_join!(named(product), named(stock), named(notification), named(analytics))?;
     let functions: Vec<(Function, TcpListener)> = [product, stock, notification, analytics].into_iter().zip(listeners).collect();
     table::line(&ready_line(&urls))?;
-    host::embedded::run(functions, holder, stop.clone()).await;
+    host::embedded::run(functions, holder, broker, stop.clone()).await;
     Ok(())
 }
 

@@ -1,107 +1,117 @@
-//! What Notification needs to be told at its start. Plain data, read from the environment by whoever starts it.
+//! Configuration of the program: everything that the environment or a flag can say, read once at the start.
+//!
+//! A value that cannot be used is an error that names it. Nothing else of this service reads the environment.
 
-use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use clap::{Parser, Subcommand};
+use host::flags::{BadKafka, Service};
+use host::pod::Place;
+use notification::Config;
+use notification::flags::{BadNotify, Notify};
 
-/// Everything that Notification needs to run.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// Its own database.
-    pub database: postgres::Settings,
-    /// Base URL of Product, for repair.
-    pub product_url: String,
-    /// Base URL of Stock Change, for repair and for comparing books.
-    pub stock_url: String,
-    /// Where alerts go. The log is always one of them.
-    pub channels: ChannelsConfig,
+/// Connections to the database at most.
+const POOL: usize = 8;
+
+/// Notification: raises one alert an episode of low stock, and delivers it.
+#[derive(Debug, Parser)]
+#[command(name = "notification", version, max_term_width = 120)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    pub(crate) service: Service<8084>,
+    /// Base URL of Product
+    #[arg(long, env, default_value = "http://127.0.0.1:8082")]
+    product_url: String,
+    /// Base URL of Stock Change
+    #[arg(long, env, default_value = "http://127.0.0.1:8083")]
+    stock_url: String,
+    #[command(flatten)]
+    notify: Notify,
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
 }
 
-/// Where alerts go, and how often that is tried.
-#[derive(Debug, Clone)]
-pub struct ChannelsConfig {
-    /// `NOTIFY_WEBHOOK_*`; absent: no webhook.
-    pub webhook: Option<WebhookConfig>,
-    /// `NOTIFY_RETRY_SCHEDULE`: the wait before each attempt, the first one included. As many attempts as entries, then it is dead.
-    pub retry_schedule: Vec<Duration>,
-    /// `NOTIFY_TIMEOUT_SECONDS`: how long one attempt may take.
-    pub timeout: Duration,
+/// What to do instead of serving.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub(crate) enum Command {
+    /// Bring the database up to date, and no more
+    Migrate,
 }
 
-impl Default for ChannelsConfig {
-    /// The contract's: no webhook, eight attempts over some 28 hours, 10 s for each.
-    fn default() -> Self {
-        let retry_schedule = [0, 5, 300, 1800, 7200, 18000, 36000, 36000].map(Duration::from_secs).to_vec();
-        Self { webhook: None, retry_schedule, timeout: Duration::from_secs(10) }
-    }
-}
-
-/// The webhook channel.
-#[derive(Clone)]
-pub struct WebhookConfig {
-    /// `NOTIFY_WEBHOOK_URL`. It may hold a password or a token, so it is never shown whole.
-    pub url: String,
-    /// `NOTIFY_WEBHOOK_SECRET`.
-    pub secret: WebhookSecret,
-    /// `NOTIFY_WEBHOOK_ALLOW_PRIVATE`: whether private, loopback and link-local addresses may be called.
-    pub allow_private: bool,
-}
-
-impl fmt::Debug for WebhookConfig {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WebhookConfig").field("url", &"***").field("allow_private", &self.allow_private).finish_non_exhaustive()
-    }
-}
-
-/// The key that webhooks are signed with, written `whsec_<base64>`. Never printed.
-#[derive(Clone)]
-pub struct WebhookSecret(Arc<standardwebhooks::Webhook>);
-
-/// A text is no webhook secret. It says nothing of the text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be `whsec_` and then a key in base64")]
-pub struct NoSecret;
-
-impl WebhookSecret {
-    /// Reads a secret.
-    pub fn parse(text: &str) -> Result<Self, NoSecret> {
-        let key = text.strip_prefix("whsec_").filter(|key| !key.is_empty()).ok_or(NoSecret)?;
-        Ok(Self(Arc::new(standardwebhooks::Webhook::new(key).map_err(|_| NoSecret)?)))
+impl Options {
+    /// Where it runs.
+    pub(crate) fn place(&self) -> Result<Place, BadKafka> {
+        self.service.place(std::env::vars_os())
     }
 
-    /// Signs a message as Standard Webhooks says: the value of `webhook-signature`.
-    pub(crate) fn sign(&self, id: &str, timestamp_seconds: i64, body: &[u8]) -> Result<String, standardwebhooks::WebhookError> {
-        self.0.sign(id, timestamp_seconds, body)
-    }
-}
-
-impl fmt::Debug for WebhookSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("WebhookSecret(***)")
+    /// What the service needs to know.
+    pub(crate) fn config(&self) -> Result<Config, BadNotify> {
+        let database = self.service.database("notification", POOL);
+        let (product_url, stock_url) = (self.product_url.clone(), self.stock_url.clone());
+        Ok(Config { database, product_url, stock_url, channels: self.notify.channels()? })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
+    const NEEDED: [&str; 3] = ["notification", "--database-url", "postgresql://gudang:secret@db/notification"];
+
+    fn refusal(arguments: &[&str]) -> String {
+        Options::try_parse_from(NEEDED.iter().chain(arguments)).expect_err("unusable").to_string()
+    }
+
     #[test]
-    fn a_secret_is_read_strictly_and_never_shown() {
-        let secret = WebhookSecret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD").expect("a secret");
-        assert_eq!(format!("{secret:?}"), "WebhookSecret(***)");
-        let webhook = WebhookConfig { url: "https://user:password@example.com/token".into(), secret, allow_private: false };
-        let shown = format!("{webhook:?}");
-        assert!(!shown.contains("C2FV") && !shown.contains("password") && !shown.contains("token"), "{shown}");
-        for bad in ["", "whsec_", "C2FVsBQIhrscChlQIMV+b5sSYspob7oD", "whsec_not base64"] {
-            assert_eq!(WebhookSecret::parse(bad).err(), Some(NoSecret), "{bad}");
+    fn the_command_line_is_sound() {
+        Options::command().debug_assert();
+    }
+
+    #[test]
+    fn an_unusable_value_is_an_error_that_names_it() {
+        for (flag, value, name) in [
+            ("--port", "80830", "PORT"),
+            ("--listen", "localhost", "LISTEN"),
+            ("--role", "king", "ROLE"),
+            ("--notify-retry-schedule", "5,soon", "NOTIFY_RETRY_SCHEDULE"),
+            ("--kafka-bootstrap-servers", "", "KAFKA_BOOTSTRAP_SERVERS"),
+            ("--kafka-topic-partitions", "0", "KAFKA_TOPIC_PARTITIONS"),
+            ("--log-format", "xml", "LOG_FORMAT"),
+        ] {
+            let said = refusal(&[flag, value]);
+            assert!(said.contains(name), "{name}: {said}");
         }
     }
 
     #[test]
-    fn a_signature_is_that_of_the_specification() {
-        let secret = WebhookSecret::parse("whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD").expect("a secret");
-        let body = br#"{"email":"test@example.com","username":"test_user"}"#;
-        let signature = secret.sign("msg_27UH4WbU6Z5A5EzD8u03UvzRbpk", 1_649_367_553, body).expect("a signature");
-        assert_eq!(signature, "v1,tZ1I4/hDygAJgO5TYxiSd6Sd0kDW6hPenDe+bTa3Kkw=");
+    fn what_is_said_reaches_the_service_and_a_password_is_not_shown() {
+        let said = ["--port", "0", "--kafka-property", "sasl.password=secret", "migrate"];
+        let options = Options::try_parse_from(NEEDED.iter().chain(&said)).expect("usable");
+        assert_eq!(options.place().expect("a place").address.port(), 0);
+        assert_eq!(options.command, Some(Command::Migrate));
+        assert_eq!(options.config().expect("usable").database.url, NEEDED[2]);
+        assert!(!format!("{options:?}").contains("secret"));
+    }
+
+    #[test]
+    fn every_variable_is_a_flag_that_help_lists() {
+        let help = Options::command().render_long_help().to_string();
+        for name in [
+            "DATABASE_URL",
+            "LISTEN",
+            "PORT",
+            "ROLE",
+            "PRODUCT_URL",
+            "STOCK_URL",
+            "NOTIFY_WEBHOOK_URL",
+            "NOTIFY_RETRY_SCHEDULE",
+            "KAFKA_BOOTSTRAP_SERVERS",
+            "KAFKA_TOPIC_PARTITIONS",
+            "KAFKA_GROUP_ID",
+            "RUST_LOG",
+            "LOG_FORMAT",
+        ] {
+            assert!(help.contains(&format!("[env: {name}")), "{name}: {help}");
+        }
     }
 }

@@ -4,12 +4,13 @@
 //! notifications. This file wires; it knows no SQL and no rule. Where it runs is the host's business.
 
 mod channels;
-mod config;
 mod delivery;
 mod effect;
+pub mod flags;
 mod periodic;
 mod routes;
 mod rule;
+mod settings;
 mod store;
 mod view;
 
@@ -21,7 +22,7 @@ use host::{Bell, Function};
 use journal::append::table;
 use journal::{Feed, Intake, Journal, Mode, schema};
 use peer::{Peer, PeerError};
-use postgres::{Database, DatabaseError, Migration};
+use postgres::{Database, DatabaseError, Migration, Settings};
 use utoipa_axum::router::OpenApiRouter;
 
 use channels::{Channel, Channels};
@@ -32,19 +33,20 @@ use routes::Service;
 use store::books::KEEPER;
 
 pub use channels::webhook::WebhookError;
-pub use config::{ChannelsConfig, Config, NoSecret, WebhookConfig, WebhookSecret};
+pub use settings::{ChannelsConfig, Config, NoSecret, WebhookConfig, WebhookSecret};
 
 /// The consumer group.
 const GROUP: &str = "gudang-notification";
 
 /// The schema, step by step.
-const MIGRATIONS: [Migration; 6] = [
+const MIGRATIONS: [Migration; 7] = [
     Migration { version: 1, name: "keys", sql: postgres::keys::SCHEMA },
     schema::LEASE,
     schema::RELAY,
     schema::FENCE,
     schema::JOURNAL,
     Migration { version: schema::FIRST_OWN_VERSION, name: "notification", sql: include_str!("../migrations/V10__notification.sql") },
+    schema::letters(11),
 ];
 
 /// Why Notification could not be started.
@@ -62,6 +64,11 @@ pub enum StartError {
     /// Nothing would ever be delivered.
     #[error("NOTIFY_RETRY_SCHEDULE must have at least one entry")]
     NoSchedule,
+}
+
+/// Brings the database up to date, and does no more.
+pub async fn migrate(database: &Settings) -> Result<(), StartError> {
+    Ok(Database::new(database)?.migrate(&MIGRATIONS).await?)
 }
 
 /// Makes Notification: its database is migrated, nothing runs yet.

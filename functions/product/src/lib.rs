@@ -50,14 +50,20 @@ pub enum StartError {
 }
 
 /// The schema, oldest first.
-const MIGRATIONS: [Migration; 6] = [
+const MIGRATIONS: [Migration; 7] = [
     Migration { version: 1, name: "keys", sql: postgres::keys::SCHEMA },
     journal::schema::LEASE,
     journal::schema::RELAY,
     journal::schema::FENCE,
     journal::schema::JOURNAL,
     Migration { version: 10, name: "product", sql: include_str!("../migrations/V10__product.sql") },
+    journal::schema::letters(13),
 ];
+
+/// Brings the database up to date, and does no more.
+pub async fn migrate(database: &Settings) -> Result<(), StartError> {
+    Ok(Database::new(database)?.migrate(&MIGRATIONS).await?)
+}
 
 /// Makes Product, its database migrated.
 pub async fn function(config: Config) -> Result<Function, StartError> {

@@ -2,11 +2,9 @@
 //!
 //! A value that cannot be used is an error that names it. Nothing else of this service reads the environment.
 
-use std::net::{IpAddr, SocketAddr};
-
 use clap::{Parser, Subcommand};
-use host::flags::{Log, Secret};
-use postgres::Settings;
+use host::flags::{BadKafka, Service};
+use host::pod::Place;
 use stock::Config;
 
 /// Connections to the database at most, those of the write path aside.
@@ -16,23 +14,14 @@ const POOL: usize = 16;
 #[derive(Debug, Parser)]
 #[command(name = "stock", version, max_term_width = 120)]
 pub(crate) struct Options {
-    /// PostgreSQL URL of its database
-    #[arg(long, env, hide_env_values = true)]
-    database_url: Secret,
+    #[command(flatten)]
+    pub(crate) service: Service<8083>,
     /// Base URL of Product
     #[arg(long, env, default_value = "http://127.0.0.1:8082")]
     product_url: String,
-    /// Address that it listens on
-    #[arg(long, env, default_value = "0.0.0.0")]
-    listen: IpAddr,
-    /// Port that it listens on; 0 takes any that is free
-    #[arg(long, env, default_value_t = 8083)]
-    port: u16,
     /// Transactions at once that write: what meets on one product shares them in turn
     #[arg(long, env, default_value_t = stock::LANES as u8, value_parser = clap::value_parser!(u8).range(1..=8))]
     stock_lanes: u8,
-    #[command(flatten)]
-    pub(crate) log: Log,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
@@ -45,15 +34,14 @@ pub(crate) enum Command {
 }
 
 impl Options {
-    /// Where it listens.
-    pub(crate) fn address(&self) -> SocketAddr {
-        SocketAddr::new(self.listen, self.port)
+    /// Where it runs.
+    pub(crate) fn place(&self) -> Result<Place, BadKafka> {
+        self.service.place(std::env::vars_os())
     }
 
     /// What the service needs to know.
-    pub(crate) fn service(&self) -> Config {
-        let url = self.database_url.reveal().to_owned();
-        let database = Settings { url, pool_size: POOL, application_name: "gudang-stock".to_owned() };
+    pub(crate) fn config(&self) -> Config {
+        let database = self.service.database("stock", POOL);
         Config { database, product_url: self.product_url.clone(), lanes: self.stock_lanes.into() }
     }
 }
@@ -80,7 +68,10 @@ mod tests {
         for (flag, value, name) in [
             ("--port", "80830", "PORT"),
             ("--listen", "localhost", "LISTEN"),
+            ("--role", "king", "ROLE"),
             ("--stock-lanes", "0", "STOCK_LANES"),
+            ("--kafka-bootstrap-servers", "", "KAFKA_BOOTSTRAP_SERVERS"),
+            ("--kafka-topic-partitions", "0", "KAFKA_TOPIC_PARTITIONS"),
             ("--log-format", "xml", "LOG_FORMAT"),
         ] {
             let said = refusal(&[flag, value]);
@@ -90,17 +81,30 @@ mod tests {
 
     #[test]
     fn what_is_said_reaches_the_service_and_a_password_is_not_shown() {
-        let options = Options::try_parse_from(NEEDED.iter().chain(&["--port", "0", "migrate"])).expect("usable");
-        assert_eq!(options.address().port(), 0);
+        let said = ["--port", "0", "--kafka-property", "sasl.password=secret", "migrate"];
+        let options = Options::try_parse_from(NEEDED.iter().chain(&said)).expect("usable");
+        assert_eq!(options.place().expect("a place").address.port(), 0);
         assert_eq!(options.command, Some(Command::Migrate));
-        assert_eq!(options.service().database.url, NEEDED[2]);
+        assert_eq!(options.config().database.url, NEEDED[2]);
         assert!(!format!("{options:?}").contains("secret"));
     }
 
     #[test]
     fn every_variable_is_a_flag_that_help_lists() {
         let help = Options::command().render_long_help().to_string();
-        for name in ["DATABASE_URL", "PRODUCT_URL", "LISTEN", "PORT", "STOCK_LANES", "RUST_LOG", "LOG_FORMAT"] {
+        for name in [
+            "DATABASE_URL",
+            "PRODUCT_URL",
+            "LISTEN",
+            "PORT",
+            "ROLE",
+            "STOCK_LANES",
+            "KAFKA_BOOTSTRAP_SERVERS",
+            "KAFKA_TOPIC_PARTITIONS",
+            "KAFKA_GROUP_ID",
+            "RUST_LOG",
+            "LOG_FORMAT",
+        ] {
             assert!(help.contains(&format!("[env: {name}")), "{name}: {help}");
         }
     }

@@ -56,7 +56,7 @@ pub enum StartError {
     Product(#[from] PeerError),
 }
 
-const MIGRATIONS: [Migration; 7] = [
+const MIGRATIONS: [Migration; 8] = [
     keys::MIGRATION,
     schema::LEASE,
     schema::RELAY,
@@ -64,6 +64,7 @@ const MIGRATIONS: [Migration; 7] = [
     Migration { version: schema::FIRST_OWN_VERSION, name: "stock", sql: include_str!("../migrations/V10__stock.sql") },
     Migration { version: 11, name: "reservations", sql: include_str!("../migrations/V11__reservations.sql") },
     keys::week_turn(12),
+    schema::letters(13),
 ];
 
 /// Brings the database up to date, and does no more.

@@ -5,7 +5,7 @@ mod config;
 use std::process::ExitCode;
 
 use clap::Parser;
-use host::pod;
+use host::pod::{self, ProgramError};
 
 use config::{Command, Options};
 
@@ -14,17 +14,20 @@ const LOG: &str = "warn";
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    options.log.start(LOG);
-    let service = options.service();
-    let done = match options.command {
-        None => pod::program("stock", options.address(), stock::function(service)),
-        Some(Command::Migrate) => pod::step(stock::migrate(&service.database)),
-    };
-    match done {
+    options.service.log.start(LOG);
+    match run(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("stock: {}", fault::chain(&error));
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run(options: &Options) -> Result<(), ProgramError> {
+    let config = options.config();
+    match options.command {
+        None => pod::program("stock", options.place()?, stock::function(config)),
+        Some(Command::Migrate) => pod::step(stock::migrate(&config.database)),
     }
 }

@@ -59,7 +59,11 @@ pub(crate) const DRIVERS: [Driver; 26] = [
         &["postgres", "testkit"],
         "the private server is a child process of another user; tests kill processes",
     ),
-    driver("clap", &["gudang", "host", "stock"], "programs read their flags; those that all of them have are host's"),
+    driver(
+        "clap",
+        &["gudang", "host", "product", "stock", "notification", "analytics"],
+        "programs read their flags; those that all of them have are host's",
+    ),
     driver("indicatif", &["gudang"], "one command line"),
     driver("comfy-table", &["gudang"], "one command line"),
 ];

@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use super::address::{OutOfBounds, PublicOnly, check_literal};
 use super::{Channel, Failed, Message, Outcome};
-use crate::config::{WebhookConfig, WebhookSecret};
+use crate::settings::{WebhookConfig, WebhookSecret};
 
 /// Attempts under way at once.
 const AT_ONCE: usize = 8;

@@ -1,0 +1,43 @@
+//! The topics and the first offsets.
+
+use bus::kafka::{self, Audience};
+use contract::Topic;
+use testkit::Kafka;
+
+use crate::fixture::{GROUP, Notes, Running, event, settings};
+use crate::raw;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn topics_are_made_once_and_groups_without_offsets_begin_at_the_beginning() {
+    let kafka = Kafka::start();
+    let settings = settings(&kafka);
+    let audience = || vec![Audience { group: GROUP.to_owned(), topics: vec![Topic::StockChanges, Topic::ProductEvents] }];
+    let mut made = kafka::prepare(&settings, audience()).await.expect("topics");
+    made.sort();
+    assert_eq!(made, ["dead-letters", "notifications", "product-events", "stock-changes"]);
+    for topic in ["product-events", "stock-changes"] {
+        let begins: Vec<(i32, i64)> = (0..12).map(|partition| (partition, 0)).collect();
+        assert_eq!(raw::committed(&kafka, GROUP, topic).into_iter().collect::<Vec<_>>(), begins, "{topic}");
+    }
+    // With offsets there and members at work, doing it again changes nothing.
+    let producer = kafka::Producer::new(&settings).expect("a producer");
+    producer.outlet(Topic::StockChanges).deliver(&[event(1, 1)]).await.expect("delivered");
+    let notes = Notes::open();
+    let running = Running::start(&settings, &notes);
+    notes.until(1).await;
+    assert!(kafka::prepare(&settings, audience()).await.expect("again").is_empty());
+    running.stop().await;
+    let before = raw::committed(&kafka, GROUP, "stock-changes");
+    assert_eq!(before.values().sum::<i64>(), 1, "{before:?}");
+    assert!(kafka::prepare(&settings, audience()).await.expect("and again").is_empty());
+    assert_eq!(raw::committed(&kafka, GROUP, "stock-changes"), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_is_away_is_an_error_within_a_bound() {
+    let mut kafka = Kafka::start();
+    kafka.kill();
+    let begun = std::time::Instant::now();
+    kafka::prepare(&settings(&kafka), Vec::new()).await.expect_err("nobody is there");
+    assert!(begun.elapsed() < std::time::Duration::from_secs(30));
+}
