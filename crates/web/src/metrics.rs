@@ -51,9 +51,15 @@ pub fn render() -> String {
     HANDLE.get().and_then(Option::as_ref).map(PrometheusHandle::render).unwrap_or_default()
 }
 
-/// Counts a caller that was turned away because too much was under way.
-pub(crate) fn turned_away(service: &'static str, took: Duration) {
-    histogram!(REJECTIONS, "service" => service).record(took);
+/// Counts callers that were turned away because too much was under way.
+#[derive(Default)]
+pub(crate) struct Rejections(OnceLock<Histogram>);
+
+impl Rejections {
+    /// Counts one.
+    pub(crate) fn count(&self, service: &'static str, took: Duration) {
+        self.0.get_or_init(|| histogram!(REJECTIONS, "service" => service)).record(took);
+    }
 }
 
 const REJECTIONS: &str = "gudang_rejection_seconds";

@@ -8,15 +8,18 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, LazyLock, OnceLock};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use axum::body::Body;
 use axum::extract::{MatchedPath, Request};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use fault::{Kind, Problem};
 use futures::FutureExt;
-use http::{HeaderName, HeaderValue};
+use http::header::{CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tower::{Layer, Service};
 use tracing::Instrument;
 use tracing::field::Empty;
@@ -24,7 +27,7 @@ use uuid::Uuid;
 
 use crate::Failure;
 use crate::failure::TurnedAway;
-use crate::metrics::Endpoint;
+use crate::metrics::{Endpoint, Rejections};
 
 /// Requests that one service handles at once; beyond it callers are turned away at once.
 const REQUESTS_AT_ONCE: usize = 4096;
@@ -42,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) unbounded: Vec<&'static str>,
     /// Requests being handled.
     pub(crate) at_once: AtomicUsize,
+    /// Counts callers that were turned away.
+    pub(crate) rejections: Rejections,
 }
 
 /// Puts [`Outer`] around each endpoint.
@@ -90,19 +95,48 @@ where
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
+        let started = Instant::now();
+        let route = self.seen.route.get_or_init(|| Route::of(&request, &self.shared));
+        let Some(slot) = Slot::take(&self.shared, route.bounded) else {
+            // Who is turned away must cost next to nothing, or an overload would eat up what is left for the others.
+            return Box::pin(std::future::ready(Ok(self.turn_away(&request, &route.path, started))));
+        };
         let fresh = self.inner.clone();
         let inner = std::mem::replace(&mut self.inner, fresh);
         let (shared, seen) = (Arc::clone(&self.shared), Arc::clone(&self.seen));
-        Box::pin(async move { Ok(handle(inner, request, &shared, &seen).await) })
+        Box::pin(async move {
+            let _slot = slot;
+            Ok(handle(inner, request, &shared, &seen, started).await)
+        })
     }
 }
 
-async fn handle<S>(inner: S, mut request: Request, shared: &Shared, seen: &Seen) -> Response
+impl<S> Outer<S> {
+    /// The answer to one who comes when too many are there. Its body is made once.
+    fn turn_away(&self, request: &Request, path: &str, started: Instant) -> Response {
+        static BODY: LazyLock<Bytes> = LazyLock::new(|| {
+            let problem = Problem::new(Kind::Overloaded, "overloaded", "too many requests are being handled, try again");
+            // A problem is strings: it always can be written.
+            serde_json::to_vec(&problem).unwrap_or_default().into()
+        });
+        let mut response = Response::new(Body::from(BODY.clone()));
+        *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        headers.insert(REQUEST_ID, own_id(request.headers()).cloned().unwrap_or_else(new_id));
+        let took = started.elapsed();
+        self.shared.rejections.count(self.shared.service, took);
+        self.seen.metrics.count(self.shared.service, path, request.method(), response.status(), took);
+        response
+    }
+}
+
+async fn handle<S>(inner: S, mut request: Request, shared: &Shared, seen: &Seen, started: Instant) -> Response
 where
     S: Service<Request, Response = Response, Error = Infallible> + Send,
     S::Future: Send,
 {
-    let started = Instant::now();
     let id = identify(&mut request);
     let route = seen.route.get_or_init(|| Route::of(&request, shared));
     let method = request.method().clone();
@@ -115,13 +149,10 @@ where
         http.status = Empty,
         duration_ms = Empty
     );
-    let mut response = match Slot::take(shared, route.bounded) {
-        Some(_slot) => guarded(inner, request, route.hurried).instrument(span.clone()).await,
-        None => refuse(Problem::new(Kind::Overloaded, "overloaded", "too many requests are being handled, try again")),
-    };
+    let mut response = guarded(inner, request, route.hurried).instrument(span.clone()).await;
     let took = started.elapsed();
     if response.extensions_mut().remove::<TurnedAway>().is_some() {
-        crate::metrics::turned_away(shared.service, took);
+        shared.rejections.count(shared.service, took);
     }
     response.headers_mut().insert(REQUEST_ID, id);
     let status = response.status();
@@ -170,17 +201,24 @@ fn panic_text(panic: &(dyn Any + Send)) -> &str {
 
 /// Keeps the client's own name of the request, or gives it one; handlers find it in the request's headers.
 fn identify(request: &mut Request) -> HeaderValue {
-    let mut sent = request.headers().get_all(REQUEST_ID).iter();
-    if let (Some(own), None) = (sent.next(), sent.next())
-        && (1..=128).contains(&own.len())
-        && own.as_bytes().iter().all(u8::is_ascii_graphic)
-    {
+    if let Some(own) = own_id(request.headers()) {
         return own.clone();
     }
-    let mut text = Uuid::encode_buffer();
-    let id = HeaderValue::from_str(Uuid::now_v7().hyphenated().encode_lower(&mut text)).unwrap_or(HeaderValue::from_static("unknown"));
+    let id = new_id();
     request.headers_mut().insert(REQUEST_ID, id.clone());
     id
+}
+
+/// The client's own name of the request, where it is one.
+fn own_id(headers: &HeaderMap) -> Option<&HeaderValue> {
+    let mut sent = headers.get_all(REQUEST_ID).iter();
+    let (own, None) = (sent.next()?, sent.next()) else { return None };
+    ((1..=128).contains(&own.len()) && own.as_bytes().iter().all(u8::is_ascii_graphic)).then_some(own)
+}
+
+fn new_id() -> HeaderValue {
+    let mut text = Uuid::encode_buffer();
+    HeaderValue::from_str(Uuid::now_v7().hyphenated().encode_lower(&mut text)).unwrap_or(HeaderValue::from_static("unknown"))
 }
 
 impl Route {
@@ -195,18 +233,18 @@ impl Route {
 }
 
 /// One of the requests handled at once.
-struct Slot<'a>(&'a AtomicUsize);
+struct Slot(Arc<Shared>);
 
-impl<'a> Slot<'a> {
-    fn take(shared: &'a Shared, bounded: bool) -> Option<Self> {
-        let slot = Self(&shared.at_once);
+impl Slot {
+    fn take(shared: &Arc<Shared>, bounded: bool) -> Option<Self> {
+        let slot = Self(Arc::clone(shared));
         let before = shared.at_once.fetch_add(1, Ordering::Relaxed);
         (!bounded || before < REQUESTS_AT_ONCE).then_some(slot)
     }
 }
 
-impl Drop for Slot<'_> {
+impl Drop for Slot {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
+        self.0.at_once.fetch_sub(1, Ordering::Relaxed);
     }
 }

@@ -18,6 +18,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
+use crate::metrics::Rejections;
 use crate::outer::{OuterLayer, Shared};
 use crate::params::not_found;
 use crate::{Answer, Json, document, json, metrics};
@@ -51,6 +52,7 @@ pub fn shell(service: Shell) -> Router {
         unhurried: document::unhurried_paths(&mut document),
         unbounded: vec!["/healthz", "/readyz", "/metrics"],
         at_once: AtomicUsize::new(0),
+        rejections: Rejections::default(),
     };
     // A document is strings and numbers: it always can be written.
     let text = Bytes::from(serde_json::to_vec(&document).unwrap_or_default());

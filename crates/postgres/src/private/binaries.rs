@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::PrivateError;
 
@@ -52,6 +52,14 @@ impl Binaries {
     /// What lies beside the server.
     pub(super) fn program(&self, name: &str) -> PathBuf {
         self.directory.join(name)
+    }
+
+    /// Whether the server knows a setting, `name=value`, by its own word; `cluster` is there already.
+    pub(super) fn takes(&self, setting: &str, cluster: &Path) -> bool {
+        let name = setting.split('=').next().unwrap_or(setting);
+        let mut command = Command::new(self.postgres());
+        command.args(["-C", name, "-c", setting, "-D"]).arg(cluster).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
     }
 
     pub(super) fn major(&self) -> u32 {

@@ -62,6 +62,14 @@ fn a_restart_keeps_everything() {
 }
 
 #[test]
+fn the_log_is_packed_as_well_as_this_server_can() {
+    let directory = directory();
+    let server = PrivateServer::start(directory.path(), &["shop"]).unwrap();
+    let packed = "SELECT setting = 'lz4' OR setting IN ('on', 'pglz') AND NOT 'lz4' = ANY (enumvals || '{}') FROM pg_settings WHERE name = 'wal_compression'";
+    run(&server.url("shop"), &format!("DO $$ BEGIN ASSERT ({packed}); END $$"));
+}
+
+#[test]
 fn a_second_start_is_refused_and_names_the_first() {
     let directory = directory();
     let server = PrivateServer::start(directory.path(), &[]).unwrap();
