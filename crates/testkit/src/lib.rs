@@ -5,6 +5,7 @@
 
 mod database;
 pub mod dice;
+mod elasticsearch;
 pub mod findings;
 mod gudang;
 mod http;
@@ -13,17 +14,22 @@ mod native;
 mod process;
 mod program;
 mod proxy;
+mod redis;
 mod server;
+mod smtp;
 
 use std::time::{Duration, Instant};
 
 pub use database::TestDatabase;
+pub use elasticsearch::Elasticsearch;
 pub use gudang::{Gudang, Service};
 pub use http::{Answer, Http};
 pub use kafka::Kafka;
 pub use program::Program;
 pub use proxy::{Blow, Marks, Point, Proxy};
+pub use redis::Redis;
 pub use server::Server;
+pub use smtp::Smtp;
 
 /// Asks again every 50 ms until `question` has an answer; panics, naming `what`, when there is none within `patience`.
 pub async fn eventually<T>(what: &str, patience: Duration, mut question: impl AsyncFnMut() -> Option<T>) -> T {

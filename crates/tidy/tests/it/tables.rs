@@ -73,11 +73,12 @@ const HTTP: &[&str] = &["axum", "hyper", "reqwest", "tower", "tower-http"];
 const DATABASE: &[&str] = &["tokio-postgres", "deadpool-postgres", "postgres"];
 
 /// What a room knows nothing of, however many steps away.
-pub(crate) const ABSENCES: [Absence; 8] = [
+pub(crate) const ABSENCES: [Absence; 9] = [
     Absence { room: "contract", never: ASYNC_AND_IO, why: "the vocabulary knows no I/O and waits for nothing" },
     Absence { room: "fault", never: ASYNC_AND_IO, why: "an error knows no transport" },
     Absence { room: "bus", never: DATABASE, why: "what carries events knows no database" },
     Absence { room: "bus", never: HTTP, why: "what carries events knows no HTTP" },
+    Absence { room: "search", never: DATABASE, why: "the search index knows no database: its documents are given to it" },
     Absence { room: "web", never: DATABASE, why: "conventions of HTTP know no database" },
     Absence { room: "postgres", never: HTTP, why: "the database knows no HTTP" },
     Absence { room: "postgres", never: &["contract"], why: "the database knows no event" },
