@@ -1,6 +1,7 @@
 //! Channels: where alerts go. A channel takes one message at a time and says what became of it; when to try again is not its business.
 
 mod address;
+pub(crate) mod email;
 pub(crate) mod log;
 pub(crate) mod webhook;
 

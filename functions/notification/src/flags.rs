@@ -1,13 +1,11 @@
 //! Flags that say where alerts go, for programs that run Notification. It reads nothing by itself: whoever parses the command line does.
 
-#![expect(clippy::struct_field_names, reason = "a field is named as its variable and its flag")]
-
 use std::time::Duration;
 
 use clap::Args;
 use host::flags::Secret;
 
-use crate::{ChannelsConfig, NoSecret, WebhookConfig, WebhookSecret};
+use crate::{BadEmail, ChannelsConfig, EmailConfig, NoSecret, WebhookConfig, WebhookSecret};
 
 /// Where alerts go besides the log.
 #[derive(Debug, Args)]
@@ -21,6 +19,15 @@ pub struct Notify {
     /// Allow webhooks to private, loopback and link-local addresses
     #[arg(long, env, default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
     pub notify_webhook_allow_private: bool,
+    /// Addresses that get alerts as e-mail, parted by commas
+    #[arg(long, env)]
+    pub notify_email_to: Option<String>,
+    /// Address that e-mails come from
+    #[arg(long, env)]
+    pub notify_email_from: Option<String>,
+    /// Mail server: smtp://host:port (STARTTLS if offered) or smtps://host:port, with user:password@ if it asks for that
+    #[arg(long, env, hide_env_values = true)]
+    pub smtp_url: Option<Secret>,
     /// Seconds before each attempt of a delivery, parted by commas
     #[arg(long, env, default_value = "0,5,300,1800,7200,18000,36000,36000")]
     pub notify_retry_schedule: Schedule,
@@ -41,6 +48,12 @@ pub enum BadNotify {
     /// It is no secret.
     #[error("NOTIFY_WEBHOOK_SECRET cannot be used")]
     Secret(#[from] NoSecret),
+    /// Some of the three are given, and not all.
+    #[error("NOTIFY_EMAIL_TO, NOTIFY_EMAIL_FROM and SMTP_URL need one another")]
+    HalfAnEmail,
+    /// One of the three cannot be used.
+    #[error(transparent)]
+    Email(#[from] BadEmail),
 }
 
 impl Notify {
@@ -55,8 +68,13 @@ impl Notify {
                 Some(WebhookConfig { url: url.reveal().to_owned(), secret, allow_private: self.notify_webhook_allow_private })
             }
         };
+        let email = match (&self.smtp_url, &self.notify_email_from, &self.notify_email_to) {
+            (None, None, None) => None,
+            (Some(url), Some(from), Some(to)) => Some(EmailConfig::new(url.reveal(), from, to)?),
+            _ => return Err(BadNotify::HalfAnEmail),
+        };
         let retry_schedule = self.notify_retry_schedule.0.iter().copied().map(Duration::from_secs).collect();
-        Ok(ChannelsConfig { webhook, retry_schedule, timeout: Duration::from_secs(self.notify_timeout_seconds) })
+        Ok(ChannelsConfig { webhook, email, retry_schedule, timeout: Duration::from_secs(self.notify_timeout_seconds) })
     }
 }
 

@@ -33,7 +33,7 @@ use routes::Service;
 use store::books::KEEPER;
 
 pub use channels::webhook::WebhookError;
-pub use settings::{ChannelsConfig, Config, NoSecret, WebhookConfig, WebhookSecret};
+pub use settings::{BadEmail, ChannelsConfig, Config, EmailConfig, NoSecret, WebhookConfig, WebhookSecret};
 
 /// The consumer group.
 const GROUP: &str = "gudang-notification";
@@ -61,6 +61,9 @@ pub enum StartError {
     /// The webhook channel.
     #[error(transparent)]
     Webhook(#[from] WebhookError),
+    /// The e-mail channel.
+    #[error(transparent)]
+    Email(#[from] BadEmail),
     /// Nothing would ever be delivered.
     #[error("NOTIFY_RETRY_SCHEDULE must have at least one entry")]
     NoSchedule,
@@ -100,10 +103,13 @@ pub async fn function(config: Config) -> Result<Function, StartError> {
 }
 
 /// The channels in use: the log, and what is configured.
-fn channels(config: &ChannelsConfig) -> Result<Channels, WebhookError> {
+fn channels(config: &ChannelsConfig) -> Result<Channels, StartError> {
     let mut channels: Vec<Arc<dyn Channel>> = vec![Arc::new(channels::log::Log)];
     if let Some(webhook) = &config.webhook {
         channels.push(Arc::new(channels::webhook::Webhook::new(webhook, config.timeout)?));
+    }
+    if let Some(email) = &config.email {
+        channels.push(Arc::new(channels::email::Email::new(email, config.timeout)?));
     }
     Ok(channels.into())
 }

@@ -4,6 +4,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use crate::channels::email::{BadEmail, EmailConfig};
+
 /// Everything that Notification needs to run.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -22,6 +24,8 @@ pub struct Config {
 pub struct ChannelsConfig {
     /// `NOTIFY_WEBHOOK_*`; absent: no webhook.
     pub webhook: Option<WebhookConfig>,
+    /// `NOTIFY_EMAIL_*` and `SMTP_URL`; absent: no e-mail.
+    pub email: Option<EmailConfig>,
     /// `NOTIFY_RETRY_SCHEDULE`: the wait before each attempt, the first one included. As many attempts as entries, then it is dead.
     pub retry_schedule: Vec<Duration>,
     /// `NOTIFY_TIMEOUT_SECONDS`: how long one attempt may take.
@@ -29,10 +33,10 @@ pub struct ChannelsConfig {
 }
 
 impl Default for ChannelsConfig {
-    /// The contract's: no webhook, eight attempts over some 28 hours, 10 s for each.
+    /// The contract's: the log alone, eight attempts over some 28 hours, 10 s for each.
     fn default() -> Self {
         let retry_schedule = [0, 5, 300, 1800, 7200, 18000, 36000, 36000].map(Duration::from_secs).to_vec();
-        Self { webhook: None, retry_schedule, timeout: Duration::from_secs(10) }
+        Self { webhook: None, email: None, retry_schedule, timeout: Duration::from_secs(10) }
     }
 }
 

@@ -110,7 +110,7 @@ impl Channel for Webhook {
 }
 
 impl Failed {
-    fn finally(error: String) -> Self {
+    pub(super) fn finally(error: String) -> Self {
         Self { error, http_status: None, is_final: true }
     }
 }

@@ -19,7 +19,7 @@ async fn alerted(plan: &[Behaviour], allow_private: bool) -> (Desk, Receiver) {
 async fn alerted_within(timeout: Duration, plan: &[Behaviour], allow_private: bool) -> (Desk, Receiver) {
     let receiver = Receiver::serve(plan).await;
     let retry_schedule = [0, 20, 20, 40, 40].map(Duration::from_millis).to_vec();
-    let channels = ChannelsConfig { webhook: Some(receiver.webhook(allow_private)), retry_schedule, timeout };
+    let channels = ChannelsConfig { webhook: Some(receiver.webhook(allow_private)), retry_schedule, timeout, ..ChannelsConfig::default() };
     let desk = Desk::with(channels, NOBODY).await;
     desk.feed(&Stream::new("22423").levels(10, &[3])).await;
     (desk, receiver)

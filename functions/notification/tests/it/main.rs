@@ -6,6 +6,7 @@ mod api;
 mod books;
 mod deliveries;
 mod desk;
+mod email;
 mod episodes;
 mod receiver;
 mod stream;
