@@ -1,8 +1,10 @@
 //! What a process does of its service's work.
 
 use axum::Router;
+use axum::extract::Request;
 use axum::http::{StatusCode, header};
-use axum::response::IntoResponse;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
 use clap::ValueEnum;
 use fault::{Kind, Problem};
 
@@ -31,15 +33,15 @@ impl Role {
 
     /// Those of a function's routes that are served.
     pub(crate) fn routes(self, routes: Router) -> Router {
-        if self != Self::Worker {
-            return routes;
-        }
-        let vital = VITAL.iter().fold(Router::new(), |vital, path| vital.route_service(path, routes.clone()));
-        vital.fallback(async || {
-            let detail = "this process only consumes events; ask one whose role is api or all";
-            let problem = Problem::new(Kind::NotFound, "not_found", detail);
-            let body = serde_json::to_vec(&problem).unwrap_or_default();
-            (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
-        })
+        if self == Self::Worker { routes.layer(from_fn(only_vital)) } else { routes }
     }
+}
+
+async fn only_vital(request: Request, next: Next) -> Response {
+    if VITAL.contains(&request.uri().path()) {
+        return next.run(request).await;
+    }
+    let detail = "this process only consumes events; ask one whose role is api or all";
+    let body = serde_json::to_vec(&Problem::new(Kind::NotFound, "not_found", detail)).unwrap_or_default();
+    (StatusCode::NOT_FOUND, [(header::CONTENT_TYPE, "application/problem+json")], body).into_response()
 }

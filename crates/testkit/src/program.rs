@@ -23,6 +23,11 @@ pub struct Program {
 impl Program {
     /// Starts `binary` on a free port of loopback, with these variables of the environment, and waits for its ready line.
     pub fn start(binary: impl AsRef<Path>, environment: &[(&str, &str)]) -> Self {
+        Self::start_at(binary, 0, environment)
+    }
+
+    /// Starts it on a port that others were told of before.
+    pub fn start_at(binary: impl AsRef<Path>, port: u16, environment: &[(&str, &str)]) -> Self {
         let home = tempfile::tempdir().expect("a temporary directory");
         let mut program = Self {
             binary: binary.as_ref().to_owned(),
@@ -31,7 +36,7 @@ impl Program {
             process: Process::new(home.path().join("stderr")),
             _home: home,
         };
-        program.run("0");
+        program.run(&port.to_string());
         program
     }
 

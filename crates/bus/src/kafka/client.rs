@@ -1,8 +1,14 @@
 //! What librdkafka has to say, for the log. It knows neither producers nor consumers.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+
+/// Between two warnings that nobody answers.
+const SILENCE: Duration = Duration::from_secs(30);
 
 /// Passes on what a client says. A link that failed is tried again and of no interest; that no broker answers at all is.
 pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
@@ -17,10 +23,21 @@ pub(super) fn log(level: RDKafkaLogLevel, facility: &str, message: &str) {
 /// Passes on an error that belongs to no message.
 pub(super) fn error(error: &KafkaError, reason: &str) {
     match error.rdkafka_error_code() {
-        Some(RDKafkaErrorCode::AllBrokersDown) => tracing::warn!(reason, "no broker of Kafka answers, it is tried again"),
+        Some(RDKafkaErrorCode::AllBrokersDown) if is_news() => tracing::warn!(reason, "no broker of Kafka answers, it is tried again"),
         Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL) => tracing::warn!(reason, "Kafka does not let us in"),
         _ => tracing::debug!(reason, error = %error, "Kafka"),
     }
+}
+
+/// Whether it is a while since somebody said the same: each client of a process says it for each attempt.
+fn is_news() -> bool {
+    static SAID: Mutex<Option<Instant>> = Mutex::new(None);
+    let mut said = SAID.lock().unwrap_or_else(PoisonError::into_inner);
+    let news = said.is_none_or(|said| said.elapsed() > SILENCE);
+    if news {
+        *said = Some(Instant::now());
+    }
+    news
 }
 
 /// A client that only asks questions.

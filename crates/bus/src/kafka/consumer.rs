@@ -220,7 +220,8 @@ fn take(topics: &HashMap<String, Arc<str>>, heard: Result<BorrowedMessage<'_>, K
         }
         Err(error) => {
             match error.rdkafka_error_code() {
-                Some(RDKafkaErrorCode::PartitionEOF) => {}
+                // The client itself says that nobody answers.
+                Some(RDKafkaErrorCode::PartitionEOF | RDKafkaErrorCode::AllBrokersDown) => {}
                 Some(code) if hearing::is_too_old(code) => return Err(Ended::TooOld),
                 _ => tracing::warn!(error = %KafkaFailure::from(error), "nothing could be heard, it is tried again"),
             }

@@ -5,6 +5,7 @@ mod fence;
 mod fixture;
 mod lease;
 mod order;
+mod over_kafka;
 mod parked;
 mod positions;
 mod relay;
