@@ -70,6 +70,21 @@ async fn what_is_held_is_not_available_and_sells_when_it_is_confirmed() {
 }
 
 #[tokio::test]
+async fn a_hold_that_lapses_while_somebody_waits_for_the_lock_is_sellable_to_them() {
+    let stock = stock().await;
+    stock.with("A", 5).await;
+    stock.reserve(&one("A", 5), 1).await.expect(201);
+    let connection = stock.function.database.get().await.unwrap();
+    connection.batch_execute("BEGIN; SELECT FROM level FOR UPDATE").await.unwrap();
+    let http = stock.http.clone();
+    let buyer = tokio::spawn(async move { http.post("/v1/stock-changes", &json!({"sku": "A", "type": "SALE", "quantity": 5})).await });
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    connection.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(buyer.await.unwrap().expect(201).json()["on_hand"], json!(0));
+    stock.balances().await;
+}
+
+#[tokio::test]
 async fn all_lines_are_held_or_none_and_each_that_is_not_is_named() {
     let stock = stock().await;
     stock.with("A", 5).await;

@@ -197,6 +197,26 @@ async fn of_two_requests_that_share_a_key_at_once_one_is_a_mismatch() {
     pair.balances().await;
 }
 
+/// Writes so slowly that two instances are in the middle of it at the same time.
+const SLOW: &str = "CREATE FUNCTION slow() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.3); RETURN NULL; END $$; \
+     CREATE TRIGGER slow AFTER INSERT ON ledger FOR EACH STATEMENT EXECUTE FUNCTION slow()";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_that_two_instances_write_at_the_same_moment_counts_once() {
+    let database = TestDatabase::create().await;
+    let pair = Pair::open(database.url(), &["A", "B"], 10).await;
+    database.database().get().await.unwrap().batch_execute(SLOW).await.unwrap();
+    let requests = ["A", "B"].map(|sku| ("one key".to_owned(), sale(sku)));
+    let mut answers = at_once(&pair, "/v1/stock-changes", requests).await;
+    answers.sort_by_key(|answer| answer.status);
+    let statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
+    assert_eq!(statuses, [201, 422]);
+    assert_eq!(answers[1].json()["code"], "idempotency_key_mismatch");
+    let left = |level: Value| level["on_hand"].as_i64().unwrap();
+    assert_eq!(left(pair.level("A").await) + left(pair.level("B").await), 19);
+    pair.balances().await;
+}
+
 /// Sends a sale under a key and hangs up, with the answer or without it.
 async fn hang_up(http: &Http, key: &str, after: Duration) {
     let address = http.base().strip_prefix("http://").unwrap();
