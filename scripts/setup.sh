@@ -45,8 +45,10 @@ if have apt-get; then
     need ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
 fi
 if [ "$purpose" = test ]; then
+    need default-jre-headless have java
     need libfaketime has_libfaketime
     need make have make
+    need maven have mvn
     need python3 have python3
     need python3-aiosmtpd test -e /usr/lib/python3/dist-packages/aiosmtpd
     need redis-tools have_redis
@@ -130,4 +132,9 @@ if [ "$purpose" = test ]; then
         say "adding them: rustup component add ${components[*]}"
         rustup component add "${components[@]}" >&2
     fi
+fi
+
+# Servers that no Debian package has.
+if [ "$purpose" = test ]; then
+    scripts/stack/kafka.sh install
 fi
