@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use contract::Currency;
 use host::flags::{BadKafka, Service};
 use host::pod::Place;
-use product::Config;
+use product::{Config, RedisUrl};
 
 /// Connections to the database at most.
 const POOL: usize = 8;
@@ -23,6 +23,9 @@ pub(crate) struct Options {
     /// ISO 4217 code of prices that name none
     #[arg(long, env, default_value = "USD")]
     currency: Currency,
+    /// Redis, where processes share what they have read; absent: each has its memory alone
+    #[arg(long, env, hide_env_values = true)]
+    redis_url: Option<RedisUrl>,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
@@ -43,7 +46,7 @@ impl Options {
     /// What the service needs to know.
     pub(crate) fn config(&self) -> Config {
         let database = self.service.database("product", POOL);
-        Config { database, currency: self.currency, stock_url: self.stock_url.clone() }
+        Config { database, currency: self.currency, stock_url: self.stock_url.clone(), redis: self.redis_url.clone() }
     }
 }
 
@@ -100,6 +103,7 @@ mod tests {
             "ROLE",
             "STOCK_URL",
             "CURRENCY",
+            "REDIS_URL",
             "KAFKA_BOOTSTRAP_SERVERS",
             "KAFKA_TOPIC_PARTITIONS",
             "KAFKA_GROUP_ID",

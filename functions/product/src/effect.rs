@@ -3,7 +3,7 @@
 //! Every event carries the level after it, so of many only the newest of each location is written. It knows no fence: what comes here has
 //! passed it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use contract::StockEvent;
 use contract::event::Payload;
@@ -11,11 +11,14 @@ use futures::future::BoxFuture;
 use journal::{Applied, Effect};
 use postgres::{DatabaseError, Transaction};
 
+use crate::cache::Products;
 use crate::store;
 
 /// Keeps the copy of the stock.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct CopyStock;
+#[derive(Debug)]
+pub(crate) struct CopyStock {
+    pub(crate) products: Products,
+}
 
 impl Effect for CopyStock {
     fn apply<'a>(&'a self, transaction: &'a Transaction<'_>, rows: &'a [Applied<'a>]) -> BoxFuture<'a, Result<(), DatabaseError>> {
@@ -26,6 +29,18 @@ impl Effect for CopyStock {
             }
             store::stock::take(transaction, &levels).await
         })
+    }
+
+    /// The consumer tells of whole batches before it is done with them; what was repaired beside any batch is told here.
+    fn committed(&self, rows: &[Applied<'_>]) {
+        let ids: BTreeSet<_> =
+            rows.iter().filter_map(|row| if let Payload::Stock(level) = &row.payload { Some(level.product_id.0) } else { None }).collect();
+        let products = self.products.clone();
+        tokio::spawn(async move {
+            if let Err(error) = products.changed(&ids.into_iter().collect::<Vec<_>>()).await {
+                tracing::warn!(error = %fault::chain(&error), "the cache could not be told of newer stock");
+            }
+        });
     }
 }
 

@@ -10,6 +10,7 @@ use fault::Problem;
 use journal::keyed;
 use postgres::keys::{self, Answer, Key, RequestHash};
 use postgres::{DatabaseError, Transaction};
+use uuid::Uuid;
 use web::import::Row;
 
 use crate::answer::problem_of;
@@ -93,6 +94,7 @@ impl Shop {
         if !group.changes.is_empty() {
             self.journal.wake();
         }
+        self.products.changed(&group.known()).await?;
         Ok(Some(group.verdicts))
     }
 
@@ -167,6 +169,11 @@ impl Group {
     /// Products to be added.
     fn new_ones(&self) -> Vec<&Product> {
         self.standings.values().filter(|standing| standing.was == 0).map(|standing| &standing.product).collect()
+    }
+
+    /// Products that were there before, changed now or, when this is a replay, maybe then.
+    fn known(&self) -> Vec<Uuid> {
+        self.standings.values().filter(|standing| standing.was > 0).map(|standing| standing.product.id.0).collect()
     }
 
     /// Products to be written again.

@@ -4,6 +4,7 @@
 //! repair, by its journal.
 
 mod answer;
+mod cache;
 mod draft;
 mod effect;
 mod import;
@@ -15,6 +16,7 @@ mod store;
 
 use std::sync::Arc;
 
+use ::cache::Cache;
 use contract::{Currency, Topic};
 use host::Function;
 use journal::{Feed, Intake, Journal, Mode};
@@ -22,10 +24,13 @@ use peer::{Peer, PeerError};
 use postgres::{Database, DatabaseError, Migration, Settings};
 use web::{Ready, Shell};
 
+use crate::cache::{Shelf, Telling};
 use crate::effect::CopyStock;
 use crate::periodic::Work;
 use crate::service::Shop;
 use crate::store::books::KEEPER;
+
+pub use ::cache::{NotRedis, RedisUrl};
 
 /// What Product needs to know.
 #[derive(Debug, Clone)]
@@ -36,6 +41,8 @@ pub struct Config {
     pub currency: Currency,
     /// Where Stock is, for what its events left out: `http://127.0.0.1:8083`.
     pub stock_url: String,
+    /// `REDIS_URL`: where processes share what they have read; absent: each has its memory alone.
+    pub redis: Option<RedisUrl>,
 }
 
 /// Why Product cannot start.
@@ -47,16 +54,20 @@ pub enum StartError {
     /// Its client for Stock.
     #[error("product cannot ask stock")]
     Peer(#[from] PeerError),
+    /// What it was told of Redis. One that is away is no reason.
+    #[error("REDIS_URL cannot be used")]
+    Redis(#[from] NotRedis),
 }
 
 /// The schema, oldest first.
-const MIGRATIONS: [Migration; 7] = [
+const MIGRATIONS: [Migration; 8] = [
     Migration { version: 1, name: "keys", sql: postgres::keys::SCHEMA },
     journal::schema::LEASE,
     journal::schema::RELAY,
     journal::schema::FENCE,
     journal::schema::JOURNAL,
     Migration { version: 10, name: "product", sql: include_str!("../migrations/V10__product.sql") },
+    Migration { version: 12, name: "cache", sql: include_str!("../migrations/V12__cache.sql") },
     journal::schema::letters(13),
 ];
 
@@ -74,8 +85,11 @@ pub async fn function(config: Config) -> Result<Function, StartError> {
     let journal = Arc::new(Journal::new(database.clone(), journal::append::table(Topic::ProductEvents)));
     // Levels are absolute: newer wins, and a missing version is nothing.
     let feed = Feed { topic: Topic::StockChanges, mode: Mode::Newest, upstream };
-    let intake = Arc::new(Intake::new(database.clone(), "gudang-product", vec![feed], Arc::new(CopyStock)));
-    let shop = Shop { database: database.clone(), journal: Arc::clone(&journal), currency: config.currency };
+    let products = Cache::open(Arc::new(Shelf { database: database.clone() }), config.redis.as_ref())?;
+    let copy = Arc::new(CopyStock { products: products.clone() });
+    let intake = Arc::new(Intake::new(database.clone(), "gudang-product", vec![feed], copy));
+    let consumer = Telling { intake: Arc::clone(&intake), products: products.clone() };
+    let shop = Shop { database: database.clone(), journal: Arc::clone(&journal), products, currency: config.currency };
     let routes = routes::routes(shop)
         .merge(journal::routes::journal(Arc::clone(&journal)))
         .merge(journal::routes::books(KEEPER, database.clone()))
@@ -92,7 +106,7 @@ pub async fn function(config: Config) -> Result<Function, StartError> {
         routes: web::shell(Shell { name: "product", title: "Gudang Product", routes, ready }),
         database,
         publishes: Some((Topic::ProductEvents, journal)),
-        consumes: Some(Arc::clone(&intake) as Arc<dyn bus::Handler>),
+        consumes: Some(Arc::new(consumer)),
         periodic: Arc::new(Work::new(intake)),
     })
 }

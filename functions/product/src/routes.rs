@@ -1,11 +1,12 @@
 //! Product's HTTP API: reads a request, calls the service, writes the answer. No SQL, no rule.
 
+use ::cache::Entry;
 use axum::body::Body;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use contract::{Category, Product, ProductRef, ProductStatus, Time};
-use http::header::ETAG;
-use http::{Method, Uri};
+use http::header::{CONTENT_TYPE, ETAG};
+use http::{HeaderValue, Method, Uri};
 use postgres::keys::{Key, RequestHash};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -17,6 +18,7 @@ use web::import::{Columns, Format, Report, Rows};
 use web::{Answer, Cursor, Failure, IdempotencyKey, Json, JsonBytes, Limit, MergePatchBytes, NoQuery, Page, ProductPath, Query};
 
 use crate::answer::problem_of;
+use crate::cache;
 use crate::draft::{NewProduct, Patch};
 use crate::import::{GROUP_ROWS, Verdict};
 use crate::rule::{Action, Refusal};
@@ -56,13 +58,13 @@ async fn create_product(State(shop): State<Shop>, _: NoQuery, uri: Uri, key: Ide
     responses((status = 200, body = Product, headers(("ETag" = String))), (status = 304, description = "it is as one has it"),
         (status = 404, description = "`product_not_found`")))]
 async fn read_product(State(shop): State<Shop>, path: ProductPath, _: NoQuery, has: IfNoneMatch) -> Answer {
-    let shown = store::find(&shop.database, &path.named()?).await.map_err(|error| Failure::of(&error))?;
-    let shown = shown.ok_or_else(|| problem_of(&Refusal::NotFound))?;
-    let tag = etag(shown.product.version, shown.stock_version);
+    let found = cache::read(&shop.products, &path.named()?).await.map_err(|error| Failure::of(&error))?;
+    let Entry { version, body } = found.ok_or_else(|| problem_of(&Refusal::NotFound))?;
+    let tag = etag(version.major, version.minor);
     if has.has(&tag) {
         return Ok(not_modified(tag));
     }
-    Ok(([(ETAG, tag)], Json(shown.product)).into_response())
+    Ok(([(ETAG, tag), (CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
 }
 
 /// Which products to list by status.

@@ -1,6 +1,7 @@
 //! One write at a time: its transaction, its idempotency key, its answer.
 //!
-//! It knows neither SQL nor the rule: it puts them together. What was changed, what is answered and what the key remembers commit as one.
+//! It knows neither SQL nor the rule: it puts them together. What was changed, what is answered and what the key remembers commit as one; the
+//! cache hears of it after that, and before the client does.
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use postgres::{Database, DatabaseError, Transaction};
 use uuid::Uuid;
 
 use crate::answer::problem_of;
+use crate::cache::{self, Products};
 use crate::draft::NewProduct;
 use crate::rule::{self, Action, Changed, Refusal};
 use crate::store::{self, Shown};
@@ -21,6 +23,7 @@ use crate::store::{self, Shown};
 pub(crate) struct Shop {
     pub(crate) database: Database,
     pub(crate) journal: Arc<Journal>,
+    pub(crate) products: Products,
     /// Of prices that name none.
     pub(crate) currency: Currency,
 }
@@ -100,7 +103,22 @@ struct Outcome {
 
 impl Shop {
     /// Makes one write. A conflict is an answer too, and as final as a success; everything else that is refused leaves no trace.
+    ///
+    /// A replay tells the cache as well: whoever made the change may have ended before he could.
     pub(crate) async fn write(&self, command: Command, once: Option<Once>) -> Result<Reply, WriteError> {
+        let known = match &command {
+            // Nobody can have kept anything of a product that was not there.
+            Command::Create(_) => None,
+            Command::Change { product, .. } => Some(product.clone()),
+        };
+        let reply = self.commit(command, once).await?;
+        if let Some(product) = known {
+            cache::changed(&self.products, &product).await?;
+        }
+        Ok(reply)
+    }
+
+    async fn commit(&self, command: Command, once: Option<Once>) -> Result<Reply, WriteError> {
         let mut client = self.database.get().await?;
         let transaction = client.transaction().await.map_err(DatabaseError::from)?;
         if let Some(Once { key, request }) = &once {

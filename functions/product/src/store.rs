@@ -3,12 +3,12 @@
 //! It knows no rule and no route: products go in and out as they are.
 
 pub(crate) mod books;
+pub(crate) mod cache;
 pub(crate) mod stock;
 pub(crate) mod write;
 
 use contract::{
-    Category, Currency, Description, MinStock, Money, Name, Product, ProductId, ProductRef, ProductStatus, ProductStock, Sku, StockStatus,
-    Time,
+    Category, Currency, Description, MinStock, Money, Name, Product, ProductId, ProductStatus, ProductStock, Sku, StockStatus, Time,
 };
 use jiff::Timestamp;
 use postgres::{Database, DatabaseError, Transaction};
@@ -53,8 +53,6 @@ macro_rules! with_stock {
 
 /// The hot read. Plan: one look-up in the primary key, one scan of the product's few rows in that of `product_stock`.
 const BY_ID: &str = with_stock!("product", " WHERE p.id = $1");
-/// The hot read by the other name. Plan as above, by the unique index on `sku`.
-const BY_SKU: &str = with_stock!("product", " WHERE p.sku = $1");
 
 /// The stock alone. Plan: one scan of the product's few rows in the primary key of `product_stock`.
 const STOCK_OF: &str = concat!("SELECT ", stock_sums!(), " WHERE product_id = $1");
@@ -95,14 +93,10 @@ pub(crate) struct Filter {
     pub(crate) category: Option<Category>,
 }
 
-/// Finds a product by either of its names, archived ones too.
-pub(crate) async fn find(database: &Database, product: &ProductRef) -> Result<Option<Shown>, DatabaseError> {
+/// Finds a product, archived ones too.
+pub(crate) async fn find(database: &Database, id: ProductId) -> Result<Option<Shown>, DatabaseError> {
     let client = database.get().await?;
-    let client = &client;
-    let row = match product {
-        ProductRef::Id(id) => postgres::query_opt(client, BY_ID, &[&id.0]).await?,
-        ProductRef::Sku(sku) => postgres::query_opt(client, BY_SKU, &[&sku.as_str()]).await?,
-    };
+    let row = postgres::query_opt(&client, BY_ID, &[&id.0]).await?;
     row.as_ref().map(shown_in).transpose()
 }
 

@@ -63,10 +63,16 @@ impl Reply {
 
 impl Shop {
     pub(crate) async fn open() -> Self {
+        Self::on(&TestDatabase::create().await, None).await
+    }
+
+    /// One of several on the same database, that share what they read by a Redis.
+    pub(crate) async fn on(database: &TestDatabase, redis: Option<&str>) -> Self {
         let config = Config {
-            database: TestDatabase::create().await.settings(),
+            database: database.settings(),
             currency: Currency::parse("EUR").unwrap(),
             stock_url: "http://127.0.0.1:1".to_owned(),
+            redis: redis.map(|url| url.parse().unwrap()),
         };
         Self { function: product::function(config).await.unwrap() }
     }

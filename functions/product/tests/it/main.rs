@@ -1,6 +1,7 @@
 //! What Product promises, seen through its routes and its events, on a real PostgreSQL. It knows only the public surface.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod cached;
 mod change;
 mod create;
 mod fixture;

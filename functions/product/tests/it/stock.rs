@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::fixture::Shop;
 
 /// The row at `version` of the product's stock at `location`.
-fn level(product: &Value, location: &str, version: i64, on_hand: i64, reserved: i64) -> Incoming {
+pub(crate) fn level(product: &Value, location: &str, version: i64, on_hand: i64, reserved: i64) -> Incoming {
     let time = format!("2026-01-01T00:00:{version:02}Z");
     let data = json!({"id": "018f3c2e-7b8a-7000-8000-000000000001", "product_id": product["id"], "sku": product["sku"],
         "location": location, "type": "COUNT", "quantity": on_hand, "delta": 0, "on_hand": on_hand, "reserved": reserved,
@@ -30,7 +30,7 @@ fn level(product: &Value, location: &str, version: i64, on_hand: i64, reserved: 
     })
 }
 
-async fn deliver(shop: &Shop, batch: &[Incoming]) {
+pub(crate) async fn deliver(shop: &Shop, batch: &[Incoming]) {
     shop.function.consumes.as_ref().unwrap().handle(batch).await.unwrap();
 }
 
