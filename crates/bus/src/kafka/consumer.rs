@@ -145,13 +145,12 @@ impl<'a> Session<'a> {
     async fn settle(&mut self, batch: &Batch) -> Result<bool, Ended> {
         let fate = Arc::clone(self.member.context());
         let mut handled = Box::pin(handle(self.handler, &batch.messages, self.stop));
-        let settled = match timeout(PATIENCE, &mut handled).await {
-            Ok(settled) => settled,
-            Err(_) => {
-                let settled = self.wait_for(handled).await?;
-                self.still(false);
-                settled
-            }
+        let settled = if let Ok(settled) = timeout(PATIENCE, &mut handled).await {
+            settled
+        } else {
+            let settled = self.wait_for(handled).await?;
+            self.still(false);
+            settled
         };
         if settled {
             let mut places = HashMap::new();

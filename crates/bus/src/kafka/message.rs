@@ -45,7 +45,7 @@ pub(super) fn of_letter(letter: &DeadLetter) -> Outgoing<'_> {
         }
     };
     let origin = letter.message.origin();
-    let topic = letter.message.event().and_then(|event| contract::Topic::of_source(&event.source)).map(|topic| topic.name());
+    let topic = letter.message.event().and_then(|event| contract::Topic::of_source(&event.source)).map(contract::Topic::name);
     let more = [
         ("x-error", Some(letter.error.clone())),
         ("x-consumer", Some(letter.consumer.clone())),

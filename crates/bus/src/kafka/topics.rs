@@ -7,6 +7,7 @@ use contract::Topic;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::metadata::MetadataTopic;
 use rdkafka::{Offset, TopicPartitionList};
 
 use super::client::Quiet;
@@ -92,7 +93,7 @@ fn commit_beginnings(settings: &Settings, audience: &Audience) -> Result<(), Kaf
     let mut partitions = TopicPartitionList::new();
     for topic in &audience.topics {
         let known = consumer.fetch_metadata(Some(topic.name()), QUESTION)?;
-        for partition in known.topics().iter().flat_map(|topic| topic.partitions()) {
+        for partition in known.topics().iter().flat_map(MetadataTopic::partitions) {
             partitions.add_partition(topic.name(), partition.id());
         }
     }
