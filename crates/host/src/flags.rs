@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
+use std::num::NonZeroUsize;
 
 use bus::kafka::{KafkaFailure, Property, Settings, SettingsError};
 use clap::Args;
 
 use crate::log::{self, Format};
-use crate::pod::Place;
+use crate::pod::{self, Place};
 use crate::{Broker, Role};
 
 /// What every program of one service is told; `PORT` is the port that it takes unless it is told another.
@@ -26,6 +27,9 @@ pub struct Service<const PORT: u16> {
     /// What it does of its service's work
     #[arg(long, env, value_enum, default_value_t = Role::All)]
     pub role: Role,
+    /// Threads that it works with [default: half of the processors that it may use, but at least one]
+    #[arg(long, env)]
+    pub worker_threads: Option<NonZeroUsize>,
     /// What carries its events.
     #[command(flatten)]
     pub kafka: Kafka,
@@ -48,7 +52,8 @@ impl<const PORT: u16> Service<PORT> {
         let environment = environment.into_iter().filter(|(name, _)| name != "KAFKA_GROUP_ID");
         let settings = self.kafka.settings(environment)?;
         let broker = settings.map(|settings| Broker::new(settings, self.kafka_group_id.clone())).transpose()?;
-        Ok(Place { address: SocketAddr::new(self.listen, self.port), role: self.role, broker })
+        let threads = self.worker_threads.map_or_else(pod::threads, NonZeroUsize::get);
+        Ok(Place { address: SocketAddr::new(self.listen, self.port), role: self.role, threads, broker })
     }
 }
 
