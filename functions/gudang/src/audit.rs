@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use clap::Args;
 use contract::{BookAccount, Books};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::catch_up;
 use crate::client::{NoAnswer, Services};
@@ -61,6 +61,12 @@ struct Report<'a> {
     drifts: &'a [Drift],
 }
 
+/// What the search index has otherwise than the database.
+#[derive(Deserialize)]
+struct IndexDrifts {
+    drifts: Vec<String>,
+}
+
 /// The books of all services, in [`Services::all`]'s order.
 type AllBooks = [Books; 4];
 
@@ -94,6 +100,9 @@ async fn prove(services: &Services) -> Result<(AllBooks, look::Outcome), NoAnswe
     let mut outcome = look::into_differences(services, &books).await?;
     let own = books.iter().flat_map(|books| books.drifts.iter().map(|drift| Drift::own(&books.service, drift)));
     outcome.drifts.extend(own);
+    // The search index is compared by Product itself, where one is configured.
+    let index: IndexDrifts = services.product.json("/v1/search/drifts").await?;
+    outcome.drifts.extend(index.drifts.iter().map(|drift| Drift::own(services.product.name, drift)));
     outcome.drifts.sort();
     Ok((books, outcome))
 }

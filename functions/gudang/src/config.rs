@@ -15,6 +15,7 @@ use contract::Currency;
 use host::Broker;
 use host::flags::{Kafka, Log, Secret};
 use notification::flags::Notify;
+use product::ElasticsearchUrl;
 
 use crate::{audit, demo, import, letters, load, report};
 
@@ -46,6 +47,8 @@ pub(crate) enum Command {
     DeadLetters(letters::What),
     /// Make the topics of Kafka that are missing, and the first offsets of the consumer groups
     Topics(Topics),
+    /// Build a new search index beside the one that answers, and then have it answer
+    Reindex(Reindex),
     /// Put load on Stock: rate, latency, errors
     Load(load::Options),
 }
@@ -67,6 +70,9 @@ pub(crate) struct Up {
     pub(crate) notify: Notify,
     #[command(flatten)]
     pub(crate) kafka: Kafka,
+    /// Elasticsearch, which then answers searches; absent: the database does
+    #[arg(long, env, hide_env_values = true)]
+    pub(crate) elasticsearch_url: Option<ElasticsearchUrl>,
     #[command(flatten)]
     pub(crate) log: Log,
 }
@@ -93,6 +99,19 @@ impl Topics {
     pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
         self.kafka.settings(std::env::vars_os())?.context("KAFKA_BOOTSTRAP_SERVERS must say where Kafka is")
     }
+}
+
+/// `gudang reindex`.
+#[derive(Debug, Args)]
+pub(crate) struct Reindex {
+    /// PostgreSQL URL of Product's database
+    #[arg(long, env, hide_env_values = true)]
+    pub(crate) product_database_url: Secret,
+    /// Elasticsearch
+    #[arg(long, env, hide_env_values = true)]
+    pub(crate) elasticsearch_url: ElasticsearchUrl,
+    #[command(flatten)]
+    pub(crate) log: Log,
 }
 
 /// Where the services listen.

@@ -12,6 +12,7 @@ mod import;
 mod letters;
 mod load;
 mod progress;
+mod reindex;
 mod report;
 mod table;
 mod topics;
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
         Command::Audit(options) => alone(audit::run(options)),
         Command::DeadLetters(what) => alone(letters::run(what)),
         Command::Topics(options) => alone(topics::run(options)),
+        Command::Reindex(options) => alone(reindex::run(options)),
         Command::Load(options) => on_one_thread(load::run(options)),
     };
     done.unwrap_or_else(|error| {

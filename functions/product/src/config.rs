@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 use contract::Currency;
 use host::flags::{BadKafka, Service};
 use host::pod::Place;
-use product::{Config, RedisUrl};
+use product::{Config, ElasticsearchUrl, IndexSettings, RedisUrl};
 
 /// Connections to the database at most.
 const POOL: usize = 8;
@@ -26,6 +26,9 @@ pub(crate) struct Options {
     /// Redis, where processes share what they have read; absent: each has its memory alone
     #[arg(long, env, hide_env_values = true)]
     redis_url: Option<RedisUrl>,
+    /// Elasticsearch, which then answers searches; absent: the database does
+    #[arg(long, env, hide_env_values = true)]
+    elasticsearch_url: Option<ElasticsearchUrl>,
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 }
@@ -46,7 +49,13 @@ impl Options {
     /// What the service needs to know.
     pub(crate) fn config(&self) -> Config {
         let database = self.service.database("product", POOL);
-        Config { database, currency: self.currency, stock_url: self.stock_url.clone(), redis: self.redis_url.clone() }
+        Config {
+            database,
+            currency: self.currency,
+            stock_url: self.stock_url.clone(),
+            redis: self.redis_url.clone(),
+            elasticsearch: self.elasticsearch_url.clone().map(IndexSettings::new),
+        }
     }
 }
 
@@ -103,6 +112,7 @@ mod tests {
             "ROLE",
             "STOCK_URL",
             "CURRENCY",
+            "ELASTICSEARCH_URL",
             "REDIS_URL",
             "KAFKA_BOOTSTRAP_SERVERS",
             "KAFKA_TOPIC_PARTITIONS",

@@ -8,15 +8,19 @@ mod cache;
 mod draft;
 mod effect;
 mod import;
+mod indexing;
 mod periodic;
+mod reindex;
 mod routes;
 mod rule;
+mod search;
 mod service;
 mod store;
 
 use std::sync::Arc;
 
 use ::cache::Cache;
+use ::search::elastic::Index;
 use contract::{Currency, Topic};
 use host::Function;
 use journal::{Feed, Intake, Journal, Mode};
@@ -26,11 +30,16 @@ use web::{Ready, Shell};
 
 use crate::cache::{Shelf, Telling};
 use crate::effect::CopyStock;
+use crate::indexing::Indexing;
 use crate::periodic::Work;
+use crate::search::Search;
 use crate::service::Shop;
 use crate::store::books::KEEPER;
 
 pub use ::cache::{NotRedis, RedisUrl};
+pub use ::search::elastic::{ElasticsearchUrl, NotElasticsearch, Settings as IndexSettings};
+pub use indexing::IndexingError;
+pub use reindex::{Progress, ReindexError, reindex};
 
 /// What Product needs to know.
 #[derive(Debug, Clone)]
@@ -43,6 +52,8 @@ pub struct Config {
     pub stock_url: String,
     /// `REDIS_URL`: where processes share what they have read; absent: each has its memory alone.
     pub redis: Option<RedisUrl>,
+    /// `ELASTICSEARCH_URL`: the index that answers searches; absent: the database does.
+    pub elasticsearch: Option<IndexSettings>,
 }
 
 /// Why Product cannot start.
@@ -57,10 +68,13 @@ pub enum StartError {
     /// What it was told of Redis. One that is away is no reason.
     #[error("REDIS_URL cannot be used")]
     Redis(#[from] NotRedis),
+    /// What it was told of Elasticsearch. One that is away is no reason.
+    #[error("ELASTICSEARCH_URL cannot be used")]
+    Elasticsearch(#[from] NotElasticsearch),
 }
 
 /// The schema, oldest first.
-const MIGRATIONS: [Migration; 8] = [
+const MIGRATIONS: [Migration; 9] = [
     Migration { version: 1, name: "keys", sql: postgres::keys::SCHEMA },
     journal::schema::LEASE,
     journal::schema::RELAY,
@@ -68,6 +82,7 @@ const MIGRATIONS: [Migration; 8] = [
     journal::schema::JOURNAL,
     Migration { version: 10, name: "product", sql: include_str!("../migrations/V10__product.sql") },
     Migration { version: 12, name: "cache", sql: include_str!("../migrations/V12__cache.sql") },
+    Migration { version: 11, name: "search", sql: include_str!("../migrations/V11__search.sql") },
     journal::schema::letters(13),
 ];
 
@@ -81,6 +96,7 @@ pub async fn function(config: Config) -> Result<Function, StartError> {
     let database = Database::new(&config.database)?;
     database.check_durability().await?;
     database.migrate(&MIGRATIONS).await?;
+    while store::search::catch_up(&database).await? {}
     let upstream = Arc::new(Peer::new(&config.stock_url)?);
     let journal = Arc::new(Journal::new(database.clone(), journal::append::table(Topic::ProductEvents)));
     // Levels are absolute: newer wins, and a missing version is nothing.
@@ -90,7 +106,10 @@ pub async fn function(config: Config) -> Result<Function, StartError> {
     let intake = Arc::new(Intake::new(database.clone(), "gudang-product", vec![feed], copy));
     let consumer = Telling { intake: Arc::clone(&intake), products: products.clone() };
     let shop = Shop { database: database.clone(), journal: Arc::clone(&journal), products, currency: config.currency };
+    let index = config.elasticsearch.as_ref().map(Index::new).transpose()?;
+    let indexing = index.clone().map(|index| Indexing::new(database.clone(), index));
     let routes = routes::routes(shop)
+        .merge(routes::search::routes(Search { database: database.clone(), index }))
         .merge(journal::routes::journal(Arc::clone(&journal)))
         .merge(journal::routes::books(KEEPER, database.clone()))
         .merge(journal::routes::dead_letters(Arc::clone(&intake)));
@@ -107,6 +126,6 @@ pub async fn function(config: Config) -> Result<Function, StartError> {
         database,
         publishes: Some((Topic::ProductEvents, journal)),
         consumes: Some(Arc::new(consumer)),
-        periodic: Arc::new(Work::new(intake)),
+        periodic: Arc::new(Work::new(intake, indexing)),
     })
 }

@@ -1,5 +1,7 @@
 //! Product's HTTP API: reads a request, calls the service, writes the answer. No SQL, no rule.
 
+pub(crate) mod search;
+
 use ::cache::Entry;
 use axum::body::Body;
 use axum::extract::State;

@@ -4,6 +4,7 @@
 
 pub(crate) mod books;
 pub(crate) mod cache;
+pub(crate) mod search;
 pub(crate) mod stock;
 pub(crate) mod write;
 
@@ -35,6 +36,8 @@ macro_rules! stock_sums {
     };
 }
 
+pub(crate) use stock_sums;
+
 /// Products with their stock.
 macro_rules! with_stock {
     ($from:expr, $tail:literal) => {
@@ -50,6 +53,8 @@ macro_rules! with_stock {
         )
     };
 }
+
+pub(crate) use with_stock as products_with_stock;
 
 /// The hot read. Plan: one look-up in the primary key, one scan of the product's few rows in that of `product_stock`.
 const BY_ID: &str = with_stock!("product", " WHERE p.id = $1");

@@ -22,7 +22,7 @@ async fn shuffled_and_repeated_the_newest_stays_and_nothing_archived_comes_back(
     let name = index.create().await.unwrap();
     index.answer_from(&name).await.unwrap();
     // Every third product is archived by its last version; each version comes twice, in any order.
-    let status = |n: u128, version: i64| if n % 3 == 0 && version == VERSIONS { "archived" } else { "active" };
+    let status = |n: u128, version: i64| if n.is_multiple_of(3) && version == VERSIONS { "archived" } else { "active" };
     let mut all = Vec::new();
     for n in 0..PRODUCTS {
         for version in (1..=VERSIONS).chain(1..=VERSIONS) {
@@ -41,12 +41,12 @@ async fn shuffled_and_repeated_the_newest_stays_and_nothing_archived_comes_back(
     index.put(&name, &late).await.unwrap();
     index.refresh(&name).await.unwrap();
     let mut copies = BTreeMap::new();
-    index.copies(&name, |copy| drop(copies.insert(copy.id, copy.version))).await.unwrap();
+    index.copies(&name, |copy| copies.extend([(copy.id, copy.version)])).await.unwrap();
     assert_eq!(copies.len() as u128, PRODUCTS);
     assert!(copies.values().all(|version| *version == VERSIONS), "{copies:?}");
     let question = Question { typed: Typed::parse("lantern").unwrap(), filters: Filters::default(), after: None, rows: 500 };
     let hits = index.find(&question).await.expect("it answers");
-    let active = (0..PRODUCTS).filter(|n| n % 3 != 0).count();
+    let active = (0..PRODUCTS).filter(|n| !n.is_multiple_of(3)).count();
     assert_eq!((hits.page.len(), hits.cube.counts(&question.filters).total), (active, active as u64));
     assert!(hits.page.iter().all(|hit| hit.product.as_ref().unwrap().version == VERSIONS));
 }

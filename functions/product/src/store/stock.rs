@@ -18,5 +18,8 @@ pub(crate) async fn take(transaction: &Transaction<'_>, levels: &[&StockEvent]) 
     let reserved: Vec<i64> = levels.iter().map(|level| level.reserved).collect();
     let versions: Vec<i64> = levels.iter().map(|level| level.version).collect();
     let recorded: Vec<_> = levels.iter().map(|level| level.recorded_at.timestamp()).collect();
-    postgres::execute(transaction, TAKE, &[&products, &locations, &on_hand, &reserved, &versions, &recorded]).await.map(|_| ())
+    postgres::execute(transaction, TAKE, &[&products, &locations, &on_hand, &reserved, &versions, &recorded]).await?;
+    let mut sorted = products;
+    sorted.dedup();
+    super::search::write_stock(transaction, &sorted).await
 }

@@ -92,7 +92,7 @@ pub(crate) async fn update(transaction: &Transaction<'_>, products: &[&Product])
     .map(|_| ())
 }
 
-/// Appends what changed to the journal, in order.
+/// Appends what changed to the journal, in order, and has it found by searches.
 pub(crate) async fn record(transaction: &Transaction<'_>, changes: &[Changed]) -> Result<(), DatabaseError> {
     let streams: Vec<String> = changes.iter().map(|change| stream(change.product.id)).collect();
     let entries = changes.iter().zip(&streams).map(|(change, stream)| Entry {
@@ -104,7 +104,8 @@ pub(crate) async fn record(transaction: &Transaction<'_>, changes: &[Changed]) -
         recorded_at: change.product.updated_at,
         data: &change.product,
     });
-    append(transaction, &entries.collect::<Vec<_>>()).await
+    append(transaction, &entries.collect::<Vec<_>>()).await?;
+    super::search::write(transaction, &changes.iter().map(|change| &change.product).collect::<Vec<_>>()).await
 }
 
 /// A product's stream is its id.

@@ -73,6 +73,7 @@ impl Shop {
             currency: Currency::parse("EUR").unwrap(),
             stock_url: "http://127.0.0.1:1".to_owned(),
             redis: redis.map(|url| url.parse().unwrap()),
+            elasticsearch: None,
         };
         Self { function: product::function(config).await.unwrap() }
     }

@@ -11,4 +11,5 @@ mod journal;
 mod list;
 mod malformed;
 mod read;
+mod search;
 mod stock;

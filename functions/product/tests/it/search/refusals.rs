@@ -1,0 +1,45 @@
+//! What a search does not understand it refuses and names.
+
+use serde_json::json;
+
+use super::world::{Engine, World};
+
+#[tokio::test]
+async fn what_a_search_does_not_understand_it_refuses_and_names() {
+    let world = World::open(Engine::Database).await;
+    let long = format!("q={}", "x".repeat(201));
+    for (query, field) in [
+        ("query=red", "query"),
+        ("status=active", "status"),
+        ("stock=ok", "stock"),
+        ("stock=", "stock"),
+        ("limit=0", "limit"),
+        ("limit=501", "limit"),
+        ("cursor=rubbish", "cursor"),
+        ("cursor=WyJwcm9kdWN0cyIsW11d", "cursor"),
+        ("category=", "category"),
+        ("q=a&q=b", "q"),
+        ("q=a%00b", "q"),
+        (long.as_str(), "q"),
+    ] {
+        assert_eq!(world.ask(query).await.fields(), [field], "{query}");
+    }
+    for (query, field) in [("", "q"), ("q=a&cursor=x", "cursor"), ("q=a&category=b", "category"), ("q=a&limit=0", "limit")] {
+        assert_eq!(world.shop.get(&format!("/v1/products/suggest?{query}")).await.fields(), [field], "{query}");
+    }
+}
+
+#[tokio::test]
+async fn whatever_is_typed_is_answered() {
+    let world = World::open(Engine::Database).await;
+    world.add("***,!!!,Odd,0\n'x',a & b | c,Odd,0\n").await;
+    for typed in
+        ["***", "'", "''", "%5C", "%5C%27%3A*", "a%20%26%20b", "!", ":*", "%22", "(", "%E2%80%8B", "%F0%9F%8D%B5", "_", "%25%25%25"]
+    {
+        let page = world.search(&format!("q={typed}")).await;
+        assert!(page["total"].as_u64().unwrap() <= 1, "{typed}: {page}");
+    }
+    assert_eq!(world.search("q=***").await["items"][0]["product"]["sku"], "***");
+    assert_eq!(world.search("q=c+a").await["total"], 1);
+    assert_eq!(world.shop.get("/v1/products/suggest?q=").await.json(), json!({"items": []}));
+}
