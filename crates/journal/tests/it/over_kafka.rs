@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::fixture::{Consumer, Producer, another, consumer, event, producer, row, stream};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 const GROUP: &str = "gudang-test";
 
 async fn cluster() -> (Kafka, Settings) {
