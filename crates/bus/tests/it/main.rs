@@ -4,5 +4,6 @@
 mod delivery;
 mod fixture;
 mod groups;
+mod lossy;
 mod raw;
 mod topics;
