@@ -80,13 +80,19 @@ tests: ## Runs unit, integration and story tests, and tidy
 	cargo test --workspace $(LOCKED)
 
 .PHONY: bench
-bench: bench-stock bench-demo ## Measures everything below on a release build (ARGS="--rounds 3")
+bench: bench-stock bench-reads bench-demo ## Measures everything below on a release build (ARGS="--rounds 3")
 
 .PHONY: bench-stock
 bench-stock: ## Measures Stock over HTTP against pgbench, one transaction per sale (ARGS="--only hot")
 	@scripts/setup.sh run
 	cargo build --release -p stock $(LOCKED)
 	cargo bench -p gudang --bench stock $(LOCKED) -- $(ARGS)
+
+.PHONY: bench-reads
+bench-reads: ## Measures reads of a cached product against a handler that returns a constant
+	@scripts/setup.sh run
+	cargo build --release -p product $(LOCKED)
+	cargo bench -p gudang --bench reads $(LOCKED) -- $(ARGS)
 
 .PHONY: bench-demo
 bench-demo: ## Measures the demo against PostgreSQL alone

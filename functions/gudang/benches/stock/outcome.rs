@@ -55,7 +55,7 @@ impl<'a> Outcome<'a> {
             "others_busy": kept(self.others_busy),
             "comparisons": comparisons,
         });
-        let name = format!("stock-{}.json", now.strftime("%Y%m%dT%H%M%SZ"));
+        let name = format!("{}-{}.json", env!("CARGO_CRATE_NAME"), now.strftime("%Y%m%dT%H%M%SZ"));
         fs::create_dir_all(folder).context("bench/results")?;
         fs::write(folder.join(&name), serde_json::to_string_pretty(&kept)? + "\n").context("bench/results")?;
         Ok(name)
