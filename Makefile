@@ -41,6 +41,14 @@ build: ## Builds the release
 clean-data: ## Removes .gudang, and with it everything that `make run` has recorded
 	@scripts/clean-data.sh .gudang
 
+.PHONY: up
+up: ## Runs the four services with Kafka, Redis and Elasticsearch, by docker compose
+	docker compose up --detach --wait --build
+
+.PHONY: down
+down: ## Stops what `make up` started; the data stays (ARGS="--volumes" removes it)
+	docker compose down $(ARGS)
+
 ##@ Work
 
 .PHONY: test
@@ -53,7 +61,7 @@ setup: ## Installs what the gate needs
 
 .PHONY: scripts
 scripts: ## Checks the shell scripts
-	shellcheck .ci/run scripts/*.sh
+	shellcheck -x .ci/run scripts/*.sh scripts/stack/*.sh
 
 .PHONY: format
 format: ## Checks the formatting
@@ -78,6 +86,10 @@ tidy: ## Checks the house rules alone (part of `tests`)
 .PHONY: tests
 tests: ## Runs unit, integration and story tests, and tidy
 	cargo test --workspace $(LOCKED)
+
+.PHONY: test-compose
+test-compose: build ## Tries docker-compose.yml for real, where a Docker engine answers
+	@scripts/test-compose.sh
 
 .PHONY: bench
 bench: bench-stock bench-reads bench-demo ## Measures everything below on a release build (ARGS="--rounds 3")

@@ -39,15 +39,17 @@ need() { # package, test...
 
 need gcc has_c_compiler
 need libc6-dev has_c_compiler
+# The client of Kafka is built from its sources.
+need g++ have g++
+need make have make
 need postgresql has_postgresql_server
 need util-linux have setpriv
 if have apt-get; then
     need ca-certificates test -e /etc/ssl/certs/ca-certificates.crt
 fi
 if [ "$purpose" = test ]; then
-    need default-jre-headless have java
+    need default-jdk-headless have javac
     need libfaketime has_libfaketime
-    need make have make
     need maven have mvn
     need python3 have python3
     need python3-aiosmtpd test -e /usr/lib/python3/dist-packages/aiosmtpd
@@ -136,5 +138,6 @@ fi
 
 # Servers that no Debian package has.
 if [ "$purpose" = test ]; then
+    scripts/stack/elasticsearch.sh install
     scripts/stack/kafka.sh install
 fi

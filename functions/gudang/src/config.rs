@@ -15,7 +15,7 @@ use contract::Currency;
 use host::Broker;
 use host::flags::{Kafka, Log, Secret};
 use notification::flags::Notify;
-use product::ElasticsearchUrl;
+use product::{ElasticsearchUrl, RedisUrl};
 
 use crate::{audit, demo, import, letters, load, report};
 
@@ -70,6 +70,9 @@ pub(crate) struct Up {
     pub(crate) notify: Notify,
     #[command(flatten)]
     pub(crate) kafka: Kafka,
+    /// Redis, where processes share what they have read of products; absent: the memory alone
+    #[arg(long, env, hide_env_values = true)]
+    pub(crate) redis_url: Option<RedisUrl>,
     /// Elasticsearch, which then answers searches; absent: the database does
     #[arg(long, env, hide_env_values = true)]
     pub(crate) elasticsearch_url: Option<ElasticsearchUrl>,

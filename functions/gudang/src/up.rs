@@ -139,9 +139,9 @@ async fn serve(
     }
     let [product, stock, notification, analytics] = databases;
     let [product_url, stock_url, ..] = urls.clone();
+    let redis = options.redis_url.clone();
     let elasticsearch = options.elasticsearch_url.clone().map(product::IndexSettings::new);
-    let config =
-        product::Config { database: product, currency: options.currency, stock_url: stock_url.clone(), redis: None, elasticsearch };
+    let config = product::Config { database: product, currency: options.currency, stock_url: stock_url.clone(), redis, elasticsearch };
     let product = product::function(config);
     let stock = stock::function(stock::Config { database: stock, product_url: product_url.clone(), lanes: stock::LANES });
     let config = notification::Config { database: notification, product_url: product_url.clone(), stock_url: stock_url.clone(), channels };
