@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+/// How often a port is looked for at first.
+const TRIES: u32 = 3;
 /// Until its port is open, on a busy machine.
 const READY: Duration = Duration::from_mins(1);
 /// Between two looks.
@@ -35,12 +37,26 @@ impl Native {
         let home = tempfile::tempdir().expect("a temporary directory");
         let more = more.iter().map(|argument| (*argument).to_owned()).collect();
         let mut native = Self { script, more, port: free_port(), child: None, home };
+        // Between looking for a free port and taking it, somebody else may have done so.
+        for _ in 1..TRIES {
+            if native.try_start().is_ok() {
+                return native;
+            }
+            native.kill();
+            native.port = free_port();
+        }
         native.restart();
         native
     }
 
     /// Starts it again, after its end.
     pub(crate) fn restart(&mut self) {
+        if let Err(log) = self.try_start() {
+            panic!("{} does not come up: {log}", self.script);
+        }
+    }
+
+    fn try_start(&mut self) -> Result<(), String> {
         assert!(self.child.is_none(), "it still runs");
         let log = File::options().create(true).append(true).open(self.log_file()).expect("a log");
         let mut command = Command::new("setpriv");
@@ -49,16 +65,20 @@ impl Native {
         command.args(words).arg("run").arg(self.home.path()).arg(self.port.to_string()).args(&self.more);
         let child = command.stdin(Stdio::null()).stdout(log.try_clone().expect("a log")).stderr(log).spawn().expect("setpriv runs");
         self.child = Some(child);
-        self.wait();
+        self.wait()
     }
 
-    fn wait(&mut self) {
+    /// Waits until it listens; an error is its log.
+    fn wait(&mut self) -> Result<(), String> {
         let begun = Instant::now();
         while TcpStream::connect(self.address()).is_err() {
             let ended = self.child.as_mut().expect("it runs").try_wait().expect("its state");
-            assert!(ended.is_none() && begun.elapsed() < READY, "{} does not come up: {}", self.script, self.log());
+            if ended.is_some() || begun.elapsed() >= READY {
+                return Err(self.log());
+            }
             thread::sleep(LOOK);
         }
+        Ok(())
     }
 
     /// Where it listens.

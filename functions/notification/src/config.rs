@@ -56,7 +56,7 @@ mod tests {
 
     use super::*;
 
-    const NEEDED: [&str; 3] = ["notification", "--database-url", "postgresql://gudang:secret@db/notification"];
+    const NEEDED: [&str; 3] = ["notification", "--database-url", "postgresql://gudang:hunter2@db/notification"];
 
     fn refusal(arguments: &[&str]) -> String {
         Options::try_parse_from(NEEDED.iter().chain(arguments)).expect_err("unusable").to_string()
@@ -85,12 +85,12 @@ mod tests {
 
     #[test]
     fn what_is_said_reaches_the_service_and_a_password_is_not_shown() {
-        let said = ["--port", "0", "--kafka-property", "sasl.password=secret", "migrate"];
+        let said = ["--port", "0", "--kafka-property", "sasl.password=hunter2", "migrate"];
         let options = Options::try_parse_from(NEEDED.iter().chain(&said)).expect("usable");
         assert_eq!(options.place().expect("a place").address.port(), 0);
         assert_eq!(options.command, Some(Command::Migrate));
         assert_eq!(options.config().expect("usable").database.url, NEEDED[2]);
-        assert!(!format!("{options:?}").contains("secret"));
+        assert!(!format!("{options:?}").contains("hunter2"));
     }
 
     #[test]

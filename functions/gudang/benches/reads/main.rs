@@ -3,6 +3,7 @@
 //! Both are asked by the same connections, in turns within a round; medians of ratios are shown, each with what is aimed at. It knows Product by
 //! its program and its API.
 
+#[expect(dead_code, reason = "it is shared with the bench of Stock, which needs more of it")]
 #[path = "../stock/comparison.rs"]
 mod comparison;
 mod load;
