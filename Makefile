@@ -52,7 +52,7 @@ down: ## Stops what `make up` started; the data stays (ARGS="--volumes" removes 
 ##@ Work
 
 .PHONY: test
-test: setup scripts format recount lint tests docs ## The whole gate: everything below but `fmt`
+test: setup scripts compose format recount lint tests docs ## The whole gate: everything below but `fmt`
 	@echo 'make test: everything passed'
 
 .PHONY: setup
@@ -62,6 +62,10 @@ setup: ## Installs what the gate needs
 .PHONY: scripts
 scripts: ## Checks the shell scripts
 	shellcheck -x .ci/run scripts/*.sh scripts/stack/*.sh
+
+.PHONY: compose
+compose: ## Checks docker-compose.yml and the Dockerfile
+	@scripts/check-compose.sh
 
 .PHONY: format
 format: ## Checks the formatting
