@@ -10,7 +10,7 @@ SHELL := bash
 # Where rustup puts cargo, for shells that did not read its profile.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
-# The client of Kafka is built from its sources, whose build knows no directory with a space. In such a one cargo goes by a link without any.
+# The client of Kafka is built from its sources, whose build knows no directory with a space. In such a one `target` is a link to where is none.
 ifneq ($(word 2,$(CURDIR)),)
 export CARGO_TARGET_DIR := $(shell scripts/target-link.sh)
 endif

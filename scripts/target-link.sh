@@ -1,10 +1,14 @@
 #!/usr/bin/env bash
-# Prints a path of this tree's `target` that has no space in it: a link in the user's cache.
+# For a tree in a directory with a space: keeps what cargo builds in the user's cache, makes `target` a link to it, and prints where it is.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
-links="${XDG_CACHE_HOME:-$HOME/.cache}/gudang-stack"
-link="$links/target-$(pwd | cksum | cut -d ' ' -f 1)"
-mkdir -p target "$links"
-ln -sfn "$PWD/target" "$link"
-echo "$link"
+built="${XDG_CACHE_HOME:-$HOME/.cache}/gudang-stack/target-$(pwd | cksum | cut -d ' ' -f 1)"
+if [ -d target ] && [ ! -L target ]; then
+    rm -rf "$built"
+    mkdir -p "$(dirname "$built")"
+    mv target "$built"
+fi
+mkdir -p "$built"
+ln -sfn "$built" target
+echo "$built"
