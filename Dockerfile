@@ -13,6 +13,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,targe
     && cp target/release/product target/release/stock target/release/notification target/release/analytics target/release/gudang /out/
 
 FROM debian:bookworm-slim AS base
+# Whom to trust, for servers that are reached by TLS.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin gudang
 USER 10001
 # Ready when the service's own database answers; it needs no client in the image.

@@ -52,7 +52,7 @@ up: ## Runs the four services with Kafka, Redis and Elasticsearch, by docker com
 
 .PHONY: down
 down: ## Stops what `make up` started; the data stays (ARGS="--volumes" removes it)
-	docker compose down $(ARGS)
+	docker compose --profile '*' down $(ARGS)
 
 ##@ Work
 

@@ -8,9 +8,6 @@ use std::time::{Duration, Instant};
 use futures::FutureExt;
 use futures::future::{BoxFuture, Shared, WeakShared};
 
-/// Loads that were begun together with others are looked for at most so often for leftovers.
-const SWEEP_AT: usize = 1024;
-
 type Outcome<V, E> = Result<Option<V>, Arc<E>>;
 type Load<V, E> = BoxFuture<'static, Outcome<V, E>>;
 
@@ -63,9 +60,6 @@ where
             && let Some(load) = flight.load.upgrade()
         {
             return (load, false);
-        }
-        if flights.len() >= SWEEP_AT {
-            flights.retain(|_, flight| flight.load.upgrade().is_some());
         }
         let began = Instant::now();
         let landing = Landing { key: key.clone(), began, under_way: Arc::clone(&self.under_way) };

@@ -91,6 +91,8 @@ impl Shop {
             written => written?,
         }
         transaction.commit().await.map_err(DatabaseError::from)?;
+        // Telling the cache may take a connection: who kept one meanwhile could wait for those who do the same.
+        drop(client);
         if !group.changes.is_empty() {
             self.journal.wake();
         }
