@@ -199,9 +199,13 @@ impl std::str::FromStr for BaseUrl {
     }
 }
 
-/// The project's directory, when this program lies in its build: `<workspace>/target/<profile>/gudang`.
-pub(crate) fn workspace() -> Option<PathBuf> {
-    std::env::current_exe().ok()?.ancestors().nth(3).map(PathBuf::from)
+/// Directories that may be the project's: the working directory, those above it, and that of the build in which this program lies,
+/// `<workspace>/target/<profile>/gudang`.
+pub(crate) fn workspaces() -> impl Iterator<Item = PathBuf> {
+    let here = std::env::current_dir().ok();
+    let upwards: Vec<PathBuf> = here.iter().flat_map(|here| here.ancestors()).map(PathBuf::from).collect();
+    let built = std::env::current_exe().ok().and_then(|program| program.ancestors().nth(3).map(PathBuf::from));
+    upwards.into_iter().chain(built)
 }
 
 #[cfg(test)]

@@ -101,10 +101,9 @@ fn planned(path: &Path) -> anyhow::Result<(Plan, String)> {
     Ok((plan, identity))
 }
 
-/// Finds the file that the project carries: from the working directory, else beside the build that this program lies in.
+/// Finds the file that the project carries: from the working directory upwards, else beside the build that this program lies in.
 fn carried() -> anyhow::Result<PathBuf> {
-    let beside = config::workspace().map(|workspace| workspace.join(CARRIED));
-    let found = [Some(PathBuf::from(CARRIED)), beside].into_iter().flatten().find(|path| path.is_file());
+    let found = config::workspaces().map(|workspace| workspace.join(CARRIED)).find(|path| path.is_file());
     found.with_context(|| format!("{CARRIED} is not here: run this in the project's directory, or name a file with --data FILE"))
 }
 
