@@ -6,7 +6,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
 
 use bus::kafka::{KafkaFailure, Property, Settings, SettingsError};
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use crate::log::{self, Format};
 use crate::pod::{self, Place};
@@ -39,6 +39,16 @@ pub struct Service<const PORT: u16> {
     /// What is logged.
     #[command(flatten)]
     pub log: Log,
+    /// What to do instead of serving.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What every program of one service can do instead of serving.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Bring the database up to date, and no more
+    Migrate,
 }
 
 impl<const PORT: u16> Service<PORT> {
@@ -48,7 +58,7 @@ impl<const PORT: u16> Service<PORT> {
     }
 
     /// Where it runs. `environment` is the whole of it, for properties of librdkafka.
-    pub fn place(&self, environment: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Place, BadKafka> {
+    pub(crate) fn place(&self, environment: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Place, BadKafka> {
         let environment = environment.into_iter().filter(|(name, _)| name != "KAFKA_GROUP_ID");
         let settings = self.kafka.settings(environment)?;
         let broker = settings.map(|settings| Broker::new(settings, self.kafka_group_id.clone())).transpose()?;
@@ -171,6 +181,8 @@ impl std::str::FromStr for Secret {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
 
     fn properties(variables: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -193,6 +205,60 @@ mod tests {
             ("PATH", "elsewhere"),
         ]);
         assert_eq!(read, [("security.protocol".to_owned(), "SASL_PLAINTEXT".to_owned())]);
+    }
+
+    #[derive(Debug, clap::Parser)]
+    struct Shop {
+        #[command(flatten)]
+        service: Service<8090>,
+    }
+
+    fn parsed(arguments: &[&str]) -> Result<Shop, clap::Error> {
+        Shop::try_parse_from(["shop", "--database-url", "postgresql://gudang:hush@db/shop"].iter().chain(arguments))
+    }
+
+    #[test]
+    fn an_unusable_value_is_an_error_that_names_it() {
+        for (flag, value, name) in [
+            ("--port", "80830", "PORT"),
+            ("--listen", "localhost", "LISTEN"),
+            ("--role", "king", "ROLE"),
+            ("--worker-threads", "0", "WORKER_THREADS"),
+            ("--kafka-bootstrap-servers", "", "KAFKA_BOOTSTRAP_SERVERS"),
+            ("--kafka-topic-partitions", "0", "KAFKA_TOPIC_PARTITIONS"),
+            ("--log-format", "xml", "LOG_FORMAT"),
+        ] {
+            let said = parsed(&[flag, value]).expect_err("unusable").to_string();
+            assert!(said.contains(name), "{name}: {said}");
+        }
+    }
+
+    #[test]
+    fn what_is_said_is_heard_and_a_password_is_not_shown() {
+        let shop = parsed(&["--port", "0", "--worker-threads", "3", "--kafka-property", "sasl.password=hush", "migrate"]).expect("usable");
+        let place = shop.service.place([]).expect("a place");
+        assert_eq!((place.address.port(), place.threads, shop.service.command), (0, 3, Some(Command::Migrate)));
+        assert!(!format!("{shop:?}").contains("hush"));
+        assert_eq!(parsed(&[]).expect("usable").service.port, 8090);
+    }
+
+    #[test]
+    fn every_variable_is_a_flag_that_help_lists() {
+        let help = <Shop as clap::CommandFactory>::command().render_long_help().to_string();
+        for name in [
+            "DATABASE_URL",
+            "LISTEN",
+            "PORT",
+            "ROLE",
+            "WORKER_THREADS",
+            "KAFKA_BOOTSTRAP_SERVERS",
+            "KAFKA_TOPIC_PARTITIONS",
+            "KAFKA_GROUP_ID",
+            "RUST_LOG",
+            "LOG_FORMAT",
+        ] {
+            assert!(help.contains(&format!("[env: {name}")), "{name}: {help}");
+        }
     }
 
     #[test]

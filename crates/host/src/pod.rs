@@ -4,8 +4,10 @@
 //! Without a broker its events have nowhere to go: the journal keeps them.
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::process::ExitCode;
 use std::thread;
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::flags::BadKafka;
+use crate::flags::{BadKafka, Command, Service};
 use crate::process::{self, Post};
 use crate::stop::Stop;
 use crate::{BindError, Broker, Function, Role, bind, url};
@@ -61,8 +63,47 @@ pub async fn run(function: Function, listener: TcpListener, role: Role, broker: 
     process::run(vec![Post { function, listener, outlets }], &holder, role, broker, stop).await;
 }
 
-/// The whole life of the program `name`: opens its port (set by `PORT`), makes the service, says where it listens, runs until a signal.
-pub fn program<E>(name: &'static str, place: Place, service: impl Future<Output = Result<Function, E>>) -> Result<(), ProgramError>
+/// What a program is: how its service is made, and how its database is brought up to date.
+pub struct Program<F, M> {
+    /// `product`, `stock`, ...
+    pub name: &'static str,
+    /// What is logged unless something else is asked for.
+    pub log: &'static str,
+    /// Makes the service.
+    pub function: F,
+    /// Brings its database up to date.
+    pub migrate: M,
+}
+
+impl<F, M, E> Program<F, M>
+where
+    F: Future<Output = Result<Function, E>>,
+    M: Future<Output = Result<(), E>>,
+    E: Error + Send + Sync + 'static,
+{
+    /// Does what the command line says, to the end. What goes wrong is said on standard error. `environment` is the whole of it.
+    pub fn run<const PORT: u16>(self, flags: &Service<PORT>, environment: impl IntoIterator<Item = (OsString, OsString)>) -> ExitCode {
+        let Self { name, log, function, migrate } = self;
+        flags.log.start(log);
+        let done = match flags.command {
+            None => flags.place(environment).map_err(ProgramError::from).and_then(|place| serve(name, place, function)),
+            Some(Command::Migrate) => step(migrate),
+        };
+        match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => refuse(name, &error),
+        }
+    }
+}
+
+/// Says on standard error why a program ends.
+pub fn refuse(name: &str, error: &(dyn Error + 'static)) -> ExitCode {
+    eprintln!("{name}: {}", fault::chain(error));
+    ExitCode::FAILURE
+}
+
+/// The whole life of a program that serves: opens its port (set by `PORT`), makes the service, says where it listens, runs until a signal.
+fn serve<E>(name: &'static str, place: Place, service: impl Future<Output = Result<Function, E>>) -> Result<(), ProgramError>
 where
     E: Error + Send + Sync + 'static,
 {
@@ -87,8 +128,8 @@ where
     ended
 }
 
-/// Runs a step that ends by itself, such as a migration.
-pub fn step<E: Error + Send + Sync + 'static>(work: impl Future<Output = Result<(), E>>) -> Result<(), ProgramError> {
+/// Runs a step that ends by itself.
+fn step<E: Error + Send + Sync + 'static>(work: impl Future<Output = Result<(), E>>) -> Result<(), ProgramError> {
     runtime(1)?.block_on(work).map_err(|error| ProgramError::Service(Box::new(error)))
 }
 

@@ -2,9 +2,10 @@
 //!
 //! A value that cannot be used is an error that names it. Nothing else of this service reads the environment.
 
-use clap::{Parser, Subcommand};
-use host::flags::{BadKafka, Service};
-use host::pod::Place;
+use std::env::VarsOs;
+
+use clap::Parser;
+use host::flags::Service;
 use notification::Config;
 use notification::flags::{BadNotify, Notify};
 
@@ -25,23 +26,9 @@ pub(crate) struct Options {
     stock_url: String,
     #[command(flatten)]
     notify: Notify,
-    #[command(subcommand)]
-    pub(crate) command: Option<Command>,
-}
-
-/// What to do instead of serving.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
-pub(crate) enum Command {
-    /// Bring the database up to date, and no more
-    Migrate,
 }
 
 impl Options {
-    /// Where it runs.
-    pub(crate) fn place(&self) -> Result<Place, BadKafka> {
-        self.service.place(std::env::vars_os())
-    }
-
     /// What the service needs to know.
     pub(crate) fn config(&self) -> Result<Config, BadNotify> {
         let database = self.service.database("notification", POOL);
@@ -50,67 +37,36 @@ impl Options {
     }
 }
 
+/// All of the environment: what begins with `KAFKA_` is told to librdkafka.
+pub(crate) fn environment() -> VarsOs {
+    std::env::vars_os()
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
 
     use super::*;
 
-    const NEEDED: [&str; 3] = ["notification", "--database-url", "postgresql://gudang:hunter2@db/notification"];
-
-    fn refusal(arguments: &[&str]) -> String {
-        Options::try_parse_from(NEEDED.iter().chain(arguments)).expect_err("unusable").to_string()
-    }
+    const NEEDED: [&str; 3] = ["notification", "--database-url", "postgresql://gudang@db/notification"];
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn the_command_line_is_sound_and_reaches_the_service() {
         Options::command().debug_assert();
+        let options = Options::try_parse_from(NEEDED).expect("usable");
+        assert_eq!(options.config().expect("usable").database.url, NEEDED[2]);
     }
 
     #[test]
     fn an_unusable_value_is_an_error_that_names_it() {
-        for (flag, value, name) in [
-            ("--port", "80830", "PORT"),
-            ("--listen", "localhost", "LISTEN"),
-            ("--role", "king", "ROLE"),
-            ("--notify-retry-schedule", "5,soon", "NOTIFY_RETRY_SCHEDULE"),
-            ("--kafka-bootstrap-servers", "", "KAFKA_BOOTSTRAP_SERVERS"),
-            ("--kafka-topic-partitions", "0", "KAFKA_TOPIC_PARTITIONS"),
-            ("--log-format", "xml", "LOG_FORMAT"),
-        ] {
-            let said = refusal(&[flag, value]);
-            assert!(said.contains(name), "{name}: {said}");
-        }
-    }
-
-    #[test]
-    fn what_is_said_reaches_the_service_and_a_password_is_not_shown() {
-        let said = ["--port", "0", "--kafka-property", "sasl.password=hunter2", "migrate"];
-        let options = Options::try_parse_from(NEEDED.iter().chain(&said)).expect("usable");
-        assert_eq!(options.place().expect("a place").address.port(), 0);
-        assert_eq!(options.command, Some(Command::Migrate));
-        assert_eq!(options.config().expect("usable").database.url, NEEDED[2]);
-        assert!(!format!("{options:?}").contains("hunter2"));
+        let said = Options::try_parse_from(NEEDED.iter().chain(&["--notify-retry-schedule", "5,soon"])).expect_err("unusable").to_string();
+        assert!(said.contains("NOTIFY_RETRY_SCHEDULE"), "{said}");
     }
 
     #[test]
     fn every_variable_is_a_flag_that_help_lists() {
         let help = Options::command().render_long_help().to_string();
-        for name in [
-            "DATABASE_URL",
-            "LISTEN",
-            "PORT",
-            "ROLE",
-            "PRODUCT_URL",
-            "STOCK_URL",
-            "NOTIFY_WEBHOOK_URL",
-            "NOTIFY_RETRY_SCHEDULE",
-            "KAFKA_BOOTSTRAP_SERVERS",
-            "KAFKA_TOPIC_PARTITIONS",
-            "KAFKA_GROUP_ID",
-            "RUST_LOG",
-            "LOG_FORMAT",
-        ] {
+        for name in ["PRODUCT_URL", "STOCK_URL", "NOTIFY_WEBHOOK_URL", "NOTIFY_EMAIL_TO", "SMTP_URL", "NOTIFY_RETRY_SCHEDULE"] {
             assert!(help.contains(&format!("[env: {name}")), "{name}: {help}");
         }
     }

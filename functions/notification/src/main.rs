@@ -5,29 +5,18 @@ mod config;
 use std::process::ExitCode;
 
 use clap::Parser;
-use host::pod::{self, ProgramError};
+use host::pod::{self, Program};
 
-use config::{Command, Options};
-
-/// What is logged unless something else is asked for.
-const LOG: &str = "warn,notification::channels::log=info";
+use config::Options;
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    options.service.log.start(LOG);
-    match run(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("notification: {}", fault::chain(&error));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run(options: &Options) -> Result<(), ProgramError> {
-    let config = options.config().map_err(|error| ProgramError::Service(Box::new(error)))?;
-    match options.command {
-        None => pod::program("notification", options.place()?, notification::function(config)),
-        Some(Command::Migrate) => pod::step(notification::migrate(&config.database)),
-    }
+    let config = match options.config() {
+        Ok(config) => config,
+        Err(error) => return pod::refuse("notification", &error),
+    };
+    let (database, function) = (config.database.clone(), notification::function(config));
+    let program =
+        Program { name: "notification", log: "warn,notification::channels::log=info", function, migrate: notification::migrate(&database) };
+    program.run(&options.service, config::environment())
 }

@@ -5,29 +5,14 @@ mod config;
 use std::process::ExitCode;
 
 use clap::Parser;
-use host::pod::{self, ProgramError};
+use host::pod::Program;
 
-use config::{Command, Options};
-
-/// What is logged unless something else is asked for.
-const LOG: &str = "warn";
+use config::Options;
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    options.service.log.start(LOG);
-    match run(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("stock: {}", fault::chain(&error));
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run(options: &Options) -> Result<(), ProgramError> {
     let config = options.config();
-    match options.command {
-        None => pod::program("stock", options.place()?, stock::function(config)),
-        Some(Command::Migrate) => pod::step(stock::migrate(&config.database)),
-    }
+    let (database, function) = (config.database.clone(), stock::function(config));
+    let program = Program { name: "stock", log: "warn", function, migrate: stock::migrate(&database) };
+    program.run(&options.service, config::environment())
 }
