@@ -1,14 +1,22 @@
-//! The HTTP server of a pod and of the laptop.
+//! The HTTP server of a pod and of the laptop: it takes connections, bounds how long a client may be silent, and drains.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::serve::ListenerExt;
-use tokio::net::TcpListener;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
+/// How long a client may take for the head of a request, and keep a connection without sending one. Load balancers close theirs after 60 s, and
+/// a connection should always be closed by the side that uses it.
+const SILENCE: Duration = Duration::from_secs(75);
+/// How long nobody is let in after that failed: most often, there are no more file descriptors.
+const REFUSED: Duration = Duration::from_millis(200);
 /// How long requests that were under way may take after the host was told to stop.
 const DRAIN: Duration = Duration::from_secs(10);
 /// How long a port may still belong to a process that is ending.
@@ -79,27 +87,100 @@ fn reachable(address: SocketAddr) -> SocketAddr {
 
 /// Serves until `stop`, then lets the requests under way finish.
 pub(crate) async fn serve(name: &'static str, listener: TcpListener, routes: Router, stop: CancellationToken) {
-    let listener = listener.tap_io(|stream| {
+    serve_patiently(name, listener, routes, stop, SILENCE).await;
+}
+
+async fn serve_patiently(name: &'static str, listener: TcpListener, routes: Router, stop: CancellationToken, silence: Duration) {
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new()).header_read_timeout(silence);
+    let service = TowerToHyperService::new(routes);
+    let connections = GracefulShutdown::new();
+    while let Some(stream) = stop.run_until_cancelled(accept(name, &listener)).await {
         // Answers are small and complete: waiting to fill a packet would only add delay. A failure costs that and no more.
         let _ = stream.set_nodelay(true);
-    });
-    let drained = stop.clone();
-    let server = axum::serve(listener, routes).with_graceful_shutdown(async move { drained.cancelled().await });
-    let bounded = async {
-        stop.cancelled().await;
-        tokio::time::sleep(DRAIN).await;
-    };
-    tokio::select! {
-        ended = server => if let Err(error) = ended {
-            tracing::error!(service = name, error = %error, "the server ended");
-        },
-        () = bounded => tracing::warn!(service = name, "requests were still under way when the time to drain was over"),
+        let connection = connections.watch(http.serve_connection(TokioIo::new(stream), service.clone()));
+        tokio::spawn(async move {
+            // Who left, or never said anything, is told of nowhere else.
+            if let Err(error) = connection.await {
+                tracing::debug!(service = name, error = %error, "a connection ended");
+            }
+        });
+    }
+    drop(listener);
+    if tokio::time::timeout(DRAIN, connections.shutdown()).await.is_err() {
+        tracing::warn!(service = name, "requests were still under way when the time to drain was over");
+    }
+}
+
+/// The next connection.
+async fn accept(name: &str, listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            // The client left while it waited: nobody's fault.
+            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset) => {}
+            Err(error) => {
+                tracing::error!(service = name, error = %error, "a connection could not be taken");
+                tokio::time::sleep(REFUSED).await;
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
     use super::*;
+
+    async fn served(silence: Duration) -> (SocketAddr, CancellationToken, tokio::task::JoinHandle<()>) {
+        let listener = bind("test", "127.0.0.1:0".parse().expect("an address"), "PORT").await.expect("a port");
+        let address = listener.local_addr().expect("its address");
+        let slow = get(|| async {
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            "slow"
+        });
+        let routes = Router::new().route("/", get(|| async { "here" })).route("/slow", slow);
+        let stop = CancellationToken::new();
+        let server = tokio::spawn(serve_patiently("test", listener, routes, stop.clone(), silence));
+        (address, stop, server)
+    }
+
+    /// What the server says until it closes the connection.
+    async fn said(stream: &mut TcpStream) -> String {
+        let mut said = Vec::new();
+        // Reset or closed is the same to who waits.
+        let _ = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut said)).await.expect("the server closes");
+        String::from_utf8(said).expect("text")
+    }
+
+    #[tokio::test]
+    async fn who_sends_half_a_head_or_nothing_more_is_not_waited_for() {
+        let (address, ..) = served(Duration::from_millis(300)).await;
+        let mut half = TcpStream::connect(address).await.expect("a connection");
+        half.write_all(b"GET / HTTP/1.1\r\nhost: ").await.expect("sent");
+        assert!(!said(&mut half).await.contains("here"));
+        let mut idle = TcpStream::connect(address).await.expect("a connection");
+        idle.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
+        assert!(said(&mut idle).await.ends_with("here"), "answered first, closed later");
+    }
+
+    #[tokio::test]
+    async fn what_is_under_way_ends_and_nobody_else_comes_in() {
+        let (address, stop, server) = served(SILENCE).await;
+        let mut busy = TcpStream::connect(address).await.expect("a connection");
+        busy.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
+        let mut idle = TcpStream::connect(address).await.expect("a connection");
+        idle.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
+        let mut first = [0; 12];
+        idle.read_exact(&mut first).await.expect("an answer");
+        stop.cancel();
+        assert!(said(&mut busy).await.ends_with("slow"), "its answer is complete");
+        said(&mut idle).await;
+        server.await.expect("drained");
+        TcpStream::connect(address).await.expect_err("nobody listens");
+    }
 
     #[test]
     fn a_listener_on_every_address_is_reached_over_loopback() {
