@@ -88,6 +88,11 @@ recount: ## Tests the independent recount of the demo file
 lint: ## Runs clippy over everything; a warning is an error
 	cargo clippy --workspace --all-targets $(LOCKED) -- -D warnings
 
+.PHONY: asyncapi
+asyncapi: ## Writes docs/asyncapi.json anew from the types of the events (`tests` checks it)
+	@cargo run --quiet -p contract --example asyncapi $(LOCKED) >target/asyncapi.json
+	@mv target/asyncapi.json docs/asyncapi.json
+
 .PHONY: tidy
 tidy: ## Checks the house rules alone (part of `tests`)
 	cargo test -p tidy $(LOCKED)

@@ -142,3 +142,8 @@ if [ "$purpose" = test ]; then
     scripts/stack/elasticsearch.sh install
     scripts/stack/kafka.sh install
 fi
+
+# What the AsyncAPI document is checked with.
+if [ "$purpose" = test ]; then
+    scripts/asyncapi-schema.sh >/dev/null
+fi

@@ -2,6 +2,7 @@
 //!
 //! Pure. It knows no I/O, no clock, no database and no service; every value is parsed once, at the edge, and valid ever after.
 
+pub mod asyncapi;
 mod binary;
 pub mod books;
 pub mod change;
