@@ -3,6 +3,7 @@
 //! It stops at the first surprise, as a test does. It knows the contract's addresses and answers, and nothing of any service's inside.
 #![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 
+mod apart;
 mod database;
 pub mod dice;
 mod elasticsearch;
@@ -20,6 +21,7 @@ mod smtp;
 
 use std::time::{Duration, Instant};
 
+pub use apart::{Apart, Setup};
 pub use database::TestDatabase;
 pub use elasticsearch::Elasticsearch;
 pub use gudang::{Gudang, Service};

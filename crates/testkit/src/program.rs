@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use rustix::process::Pid;
+use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use crate::Http;
@@ -63,6 +63,16 @@ impl Program {
     /// Kills it as a power cut would.
     pub fn kill(&mut self) {
         self.process.kill();
+    }
+
+    /// Has it stand still: its links stay open and nobody answers.
+    pub fn pause(&self) {
+        kill_process(self.pid(), Signal::STOP).expect("a signal");
+    }
+
+    /// Has it go on.
+    pub fn go_on(&self) {
+        kill_process(self.pid(), Signal::CONT).expect("a signal");
     }
 
     /// Waits for the end of one that was killed by somebody else.
