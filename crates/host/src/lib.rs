@@ -6,6 +6,7 @@ mod broker;
 pub mod embedded;
 pub mod flags;
 mod leader;
+mod listening;
 pub mod log;
 pub mod pod;
 mod process;

@@ -1,16 +1,21 @@
 //! The HTTP server of a pod and of the laptop: it takes connections, bounds how long a client may be silent, and drains.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use axum::Router;
+use fault::Kind;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
+use tower::Service;
+
+use crate::listening::Listening;
 
 /// How long a client may take for the head of a request, and keep a connection without sending one. Load balancers close theirs after 60 s, and
 /// a connection should always be closed by the side that uses it.
@@ -93,12 +98,23 @@ pub(crate) async fn serve(name: &'static str, listener: TcpListener, routes: Rou
 async fn serve_patiently(name: &'static str, listener: TcpListener, routes: Router, stop: CancellationToken, silence: Duration) {
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new()).header_read_timeout(silence);
-    let service = TowerToHyperService::new(routes);
     let connections = GracefulShutdown::new();
     while let Some(stream) = stop.run_until_cancelled(accept(name, &listener)).await {
         // Answers are small and complete: waiting to fill a packet would only add delay. A failure costs that and no more.
         let _ = stream.set_nodelay(true);
-        let connection = connections.watch(http.serve_connection(TokioIo::new(stream), service.clone()));
+        let (stream, deafness) = Listening::new(stream);
+        let routes = routes.clone();
+        let answer = service_fn(move |request| {
+            let (answer, deafness) = (routes.clone().call(request), deafness.clone());
+            async move {
+                let response = answer.await?;
+                if response.extensions().get() == Some(&Kind::Overloaded) {
+                    deafness.begin();
+                }
+                Ok::<_, Infallible>(response)
+            }
+        });
+        let connection = connections.watch(http.serve_connection(TokioIo::new(stream), answer));
         tokio::spawn(async move {
             // Who left, or never said anything, is told of nowhere else.
             if let Err(error) = connection.await {
@@ -129,6 +145,8 @@ async fn accept(name: &str, listener: &TcpListener) -> TcpStream {
 
 #[cfg(test)]
 mod tests {
+    use axum::Extension;
+    use axum::http::StatusCode;
     use axum::routing::get;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -141,7 +159,8 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(300)).await;
             "slow"
         });
-        let routes = Router::new().route("/", get(|| async { "here" })).route("/slow", slow);
+        let full = get(|| async { (StatusCode::SERVICE_UNAVAILABLE, Extension(Kind::Overloaded), "full") });
+        let routes = Router::new().route("/", get(|| async { "here" })).route("/slow", slow).route("/full", full);
         let stop = CancellationToken::new();
         let server = tokio::spawn(serve_patiently("test", listener, routes, stop.clone(), silence));
         (address, stop, server)
@@ -164,6 +183,25 @@ mod tests {
         let mut idle = TcpStream::connect(address).await.expect("a connection");
         idle.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
         assert!(said(&mut idle).await.ends_with("here"), "answered first, closed later");
+    }
+
+    #[tokio::test]
+    async fn who_was_turned_away_is_listened_to_again_a_second_later() {
+        let (address, ..) = served(SILENCE).await;
+        let mut insistent = TcpStream::connect(address).await.expect("a connection");
+        let mut other = TcpStream::connect(address).await.expect("a connection");
+        let begun = Instant::now();
+        insistent.write_all(b"GET /full HTTP/1.1\r\nhost: x\r\n\r\n").await.expect("sent");
+        let mut first = [0; 12];
+        insistent.read_exact(&mut first).await.expect("an answer");
+        assert_eq!(&first, b"HTTP/1.1 503");
+        insistent.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.expect("sent");
+        other.write_all(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n").await.expect("sent");
+        assert!(said(&mut other).await.ends_with("here"));
+        let others = begun.elapsed();
+        assert!(said(&mut insistent).await.ends_with("here"));
+        assert!(begun.elapsed() >= Duration::from_secs(1), "not before");
+        assert!(others < Duration::from_secs(1), "nobody else waits: {others:?}");
     }
 
     #[tokio::test]

@@ -33,10 +33,6 @@ impl Failure {
     }
 }
 
-/// Marks an answer that turned its caller away because too much was under way.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct TurnedAway;
-
 /// The error and all its causes in one line.
 fn chain(fault: &(impl Fault + ?Sized)) -> String {
     let mut text = fault.to_string();
@@ -69,7 +65,8 @@ impl IntoResponse for Failure {
         let mut response = (status, body).into_response();
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if status == StatusCode::SERVICE_UNAVAILABLE && problem.code == "overloaded" {
-            response.extensions_mut().insert(TurnedAway);
+            // For the metrics, and for the host: who was turned away is not listened to for a while.
+            response.extensions_mut().insert(Kind::Overloaded);
         }
         if let Some(seconds) = retry_after {
             response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));

@@ -26,7 +26,6 @@ use tracing::field::Empty;
 use uuid::Uuid;
 
 use crate::Failure;
-use crate::failure::TurnedAway;
 use crate::metrics::{Endpoint, Rejections};
 
 /// Requests that one service handles at once; beyond it callers are turned away at once.
@@ -121,6 +120,7 @@ impl<S> Outer<S> {
         });
         let mut response = Response::new(Body::from(BODY.clone()));
         *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+        response.extensions_mut().insert(Kind::Overloaded);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
@@ -151,7 +151,7 @@ where
     );
     let mut response = guarded(inner, request, route.hurried).instrument(span.clone()).await;
     let took = started.elapsed();
-    if response.extensions_mut().remove::<TurnedAway>().is_some() {
+    if response.extensions().get() == Some(&Kind::Overloaded) {
         shared.rejections.count(shared.service, took);
     }
     response.headers_mut().insert(REQUEST_ID, id);
