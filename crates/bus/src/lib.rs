@@ -41,8 +41,10 @@ pub struct Undelivered {
 pub enum Incoming {
     /// An event whose envelope could be read.
     Event(Event),
-    /// One that a broker carried, and where it lay there.
-    Carried(Event, Origin),
+    /// One that a broker carried, and the message that it was there.
+    Carried(Event, Message),
+    /// A CloudEvent of somebody else, and where a broker had it: nobody here has anything to do with it.
+    Foreign(Option<Origin>),
     /// A message that is no event at all and names no stream.
     Alien(Alien),
 }
@@ -52,16 +54,23 @@ impl Incoming {
     pub fn event(&self) -> Option<&Event> {
         match self {
             Self::Event(event) | Self::Carried(event, _) => Some(event),
-            Self::Alien(_) => None,
+            Self::Foreign(_) | Self::Alien(_) => None,
+        }
+    }
+
+    /// The message as it came, where that is known.
+    pub fn message(&self) -> Option<&Message> {
+        match self {
+            Self::Event(_) | Self::Foreign(_) => None,
+            Self::Carried(_, message) | Self::Alien(Alien { message, .. }) => Some(message),
         }
     }
 
     /// Where it lay, if a broker carried it.
     pub fn origin(&self) -> Option<&Origin> {
         match self {
-            Self::Event(_) => None,
-            Self::Carried(_, origin) => Some(origin),
-            Self::Alien(alien) => alien.origin.as_ref(),
+            Self::Foreign(origin) => origin.as_ref(),
+            _ => self.message()?.origin.as_ref(),
         }
     }
 }
@@ -77,19 +86,26 @@ pub struct Origin {
     pub offset: i64,
 }
 
-/// A message that is no event, as it came.
-#[derive(Debug, Clone, Default)]
-pub struct Alien {
+/// A message as it came, to the byte.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Message {
     /// Its key.
     pub key: Option<Vec<u8>>,
     /// Its headers, in their order.
     pub headers: Vec<(String, Vec<u8>)>,
     /// What it carries.
     pub bytes: Vec<u8>,
-    /// What was wrong with it.
-    pub cause: String,
     /// Where it lay, if a broker carried it.
     pub origin: Option<Origin>,
+}
+
+/// A message that is no event.
+#[derive(Debug, Clone, Default)]
+pub struct Alien {
+    /// It.
+    pub message: Message,
+    /// What was wrong with it.
+    pub cause: String,
 }
 
 /// Consumes events: the part of a service that every host drives the same way.
@@ -125,6 +141,6 @@ pub struct DeadLetter {
 
 /// Where dead letters are sent.
 pub trait DeadLetterOffice: Send + Sync + 'static {
-    /// Sends letters and returns once every one of them is safe. After an error all of them come again.
+    /// Sends letters, each as it came, and returns once every one of them is safe. After an error all of them come again.
     fn post<'a>(&'a self, letters: &'a [DeadLetter]) -> BoxFuture<'a, Result<(), Undelivered>>;
 }

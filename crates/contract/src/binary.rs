@@ -5,7 +5,7 @@
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
-use crate::event::{Broken, Event, Read};
+use crate::event::{Broken, Event, Read, unread};
 use crate::{Invalid, Time};
 
 impl Event {
@@ -40,7 +40,8 @@ impl Event {
                 found[place] = Some(value);
             }
         }
-        read(found, data).and_then(Read::event).map_err(Broken::Envelope)
+        let [specversion, id, source, kind, ..] = found;
+        read(found, data).and_then(Read::event).map_err(|cause| unread([specversion, id, source, kind], cause))
     }
 }
 

@@ -119,6 +119,14 @@ pub enum Broken {
     /// The envelope is not one.
     #[error("not a CloudEvent of the contract: {0}")]
     Envelope(String),
+    /// A CloudEvent of somebody else, who need not have what ours have: nothing is wrong with it, and it is none of our business.
+    #[error("a CloudEvent of somebody else: {kind}, published by {publisher}")]
+    Foreign {
+        /// The event's type.
+        kind: String,
+        /// Its source.
+        publisher: String,
+    },
     /// The data is not what the type promises.
     #[error("the data of {kind} does not fit: {cause}")]
     Data {
@@ -137,7 +145,10 @@ impl Event {
 
     /// Reads the structured JSON form.
     pub fn from_json(bytes: &[u8]) -> Result<Self, Broken> {
-        serde_json::from_slice(bytes).map_err(|cause| Broken::Envelope(cause.to_string()))
+        serde_json::from_slice(bytes).map_err(|cause| {
+            let Core { specversion, id, source, kind } = serde_json::from_slice(bytes).unwrap_or_default();
+            unread([specversion, id, source, kind].each_ref().map(Option::as_deref), cause.to_string())
+        })
     }
 
     /// Reads the data as its type promises, and checks that envelope and data speak of the same row.
@@ -177,6 +188,29 @@ impl Event {
 
     fn unfit(&self, cause: &str) -> Broken {
         Broken::Data { kind: self.kind.clone(), cause: cause.to_owned() }
+    }
+}
+
+/// What every CloudEvent has, ours or not.
+#[derive(Default, Deserialize)]
+struct Core {
+    specversion: Option<String>,
+    id: Option<String>,
+    source: Option<String>,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+}
+
+/// How the types of all our events begin.
+const OUR_TYPES: &str = "gudang.";
+
+/// Why an event was not read, by what every CloudEvent has (`specversion`, `id`, `source`, `type`) and what is wrong with it as one of ours.
+pub(crate) fn unread(core: [Option<&str>; 4], cause: String) -> Broken {
+    match core.map(|attribute| attribute.filter(|text| !text.is_empty())) {
+        [Some(_), Some(_), Some(publisher), Some(kind)] if Topic::of_source(publisher).is_none() || !kind.starts_with(OUR_TYPES) => {
+            Broken::Foreign { kind: kind.to_owned(), publisher: publisher.to_owned() }
+        }
+        _ => Broken::Envelope(cause),
     }
 }
 

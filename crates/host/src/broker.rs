@@ -7,15 +7,12 @@ use std::time::Duration;
 
 use bus::kafka::{self, Audience, KafkaFailure, Producer, Settings};
 use bus::{DeadLetterOffice, Handler, Outlet};
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::Function;
 
 /// Before a cluster that is away is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
-/// How long letting the producer go may take.
-const LET_GO: Duration = Duration::from_secs(2);
 
 /// A cluster that this process is a client of.
 #[derive(Clone)]
@@ -47,10 +44,8 @@ impl Broker {
         self.group.as_deref().unwrap_or(handler.group())
     }
 
-    /// Sees to the topics, then has everybody consume, until `stop`.
-    pub(crate) async fn consume(&self, handlers: Vec<Arc<dyn Handler>>, stop: CancellationToken) {
-        let prepared = self.prepare(&handlers);
-        tokio::select! { () = prepared => {}, () = stop.cancelled() => return }
+    /// Has everybody consume, until `stop`.
+    pub(crate) async fn consume(&self, handlers: Vec<Arc<dyn Handler>>, stop: &CancellationToken) {
         let members = handlers.into_iter().map(|handler| {
             let stop = stop.clone();
             async move { kafka::consume(&self.settings, self.group(&*handler), Arc::clone(&handler), stop).await }
@@ -58,8 +53,9 @@ impl Broker {
         futures::future::join_all(members).await;
     }
 
-    /// Makes what is missing, however long it takes until somebody answers.
-    async fn prepare(&self, handlers: &[Arc<dyn Handler>]) {
+    /// Makes what is missing, however long it takes until somebody answers: topics, and what the groups of `handlers` begin with, whoever it is
+    /// that consumes for them.
+    pub(crate) async fn prepare(&self, handlers: &[Arc<dyn Handler>]) {
         let audience =
             |handler: &Arc<dyn Handler>| Audience { group: self.group(&**handler).to_owned(), topics: handler.topics().to_vec() };
         loop {
@@ -75,10 +71,5 @@ impl Broker {
                 }
             }
         }
-    }
-
-    /// Lets the producer go, away from the runtime and within a bound.
-    pub(crate) async fn close(self) {
-        let _ = timeout(LET_GO, tokio::task::spawn_blocking(move || drop(self))).await;
     }
 }

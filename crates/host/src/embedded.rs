@@ -8,20 +8,25 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::process::{self, Post};
-use crate::{Broker, Function, Role};
+use crate::{Broker, Fallen, Function, Role};
 
 /// Runs `functions`, each on its listener, until `stop`; then lets requests finish first and deliveries after them.
 ///
 /// `holder` names this process in the leases. On a private database it is always the same, so that a restart leads at once. With a broker
 /// events go over it; without one they are delivered in process.
-pub async fn run(functions: Vec<(Function, TcpListener)>, holder: &str, broker: Option<Broker>, stop: CancellationToken) {
+pub async fn run(
+    functions: Vec<(Function, TcpListener)>,
+    holder: &str,
+    broker: Option<Broker>,
+    stop: CancellationToken,
+) -> Result<(), Fallen> {
     let hearers = |(function, _): &(Function, TcpListener)| match &broker {
         Some(broker) => broker.outlets(function),
         None => outlets(function, &functions),
     };
     let outlets: Vec<_> = functions.iter().map(hearers).collect();
     let posts = functions.into_iter().zip(outlets).map(|((function, listener), outlets)| Post { function, listener, outlets });
-    process::run(posts.collect(), holder, Role::All, broker, stop).await;
+    process::run(posts.collect(), holder, Role::All, broker, stop).await
 }
 
 /// Plugs in everybody who wants to hear of what `producer` publishes.

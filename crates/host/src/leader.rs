@@ -1,5 +1,6 @@
 //! Leading a database: while the lease is held, its journal ticks, is relayed, and the periodic work is done.
 
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -7,7 +8,7 @@ use bus::{DeadLetterOffice, Outlet};
 use journal::lease::LEASE_SECONDS;
 use journal::{Journal, Lease, post, relay};
 use postgres::Database;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -21,8 +22,9 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 const TICK: Duration = Duration::from_secs(1);
 /// Between two clean-ups of the journal's ticks.
 const MAINTAIN: Duration = Duration::from_mins(1);
-/// How long a delivery that is under way may take after the term is over.
-const LET_GO: Duration = Duration::from_secs(5);
+/// How long it may take at the end of a term to deliver what was committed by then, and to give the lease back.
+const DELIVER: Duration = Duration::from_secs(3);
+const GIVE_BACK: Duration = Duration::from_secs(1);
 
 /// What a leader does.
 #[derive(Clone)]
@@ -31,6 +33,8 @@ pub(crate) struct Duties {
     pub(crate) database: Database,
     pub(crate) journal: Option<Arc<Journal>>,
     pub(crate) outlets: Vec<Arc<dyn Outlet>>,
+    /// Cancelled when there is something behind the outlets that can take what they are handed.
+    pub(crate) ready: CancellationToken,
     pub(crate) letters: Option<Letters>,
     pub(crate) periodic: Arc<dyn Periodic>,
 }
@@ -62,50 +66,90 @@ async fn wait(pause: Duration, stop: &CancellationToken) {
 
 /// One term of office.
 async fn term(duties: &Duties, lease: Lease, stop: &CancellationToken) {
-    tracing::debug!(service = duties.name, lease.epoch = lease.epoch, "leading");
-    let (over, lease_epoch) = (stop.child_token(), lease.epoch);
-    let mut work = JoinSet::new();
+    let epoch = lease.epoch;
+    tracing::debug!(service = duties.name, lease.epoch = epoch, "leading");
+    // What makes events ends first, and then what delivers them.
+    let (over, complete) = (stop.child_token(), CancellationToken::new());
+    let (mut work, mut deliveries) = (JoinSet::new(), JoinSet::new());
     if let Some(journal) = &duties.journal {
         if let Err(error) = journal.settle_in().await {
             tracing::warn!(service = duties.name, error = %fault::chain(&error), "the journal could not be looked at");
             wait(ASK_AGAIN, stop).await;
             return;
         }
-        work.spawn(relay::tick(Arc::clone(journal), lease.epoch, over.clone()));
+        work.spawn(relay::tick(Arc::clone(journal), epoch, over.clone()));
         for outlet in &duties.outlets {
-            work.spawn(relay::run(Arc::clone(journal), Arc::clone(outlet), lease.epoch, over.clone()));
+            let relayed = relay::run(Arc::clone(journal), Arc::clone(outlet), epoch, complete.clone());
+            deliveries.spawn(when_ready(duties.ready.clone(), complete.clone(), relayed));
         }
     }
     if let Some(Letters { office, consumer }) = duties.letters.clone() {
-        let (database, over) = (duties.database.clone(), over.clone());
-        work.spawn(async move { post::run(database, consumer, &*office, lease_epoch, over).await });
+        let (database, until) = (duties.database.clone(), complete.clone());
+        let posted = async move { post::run(database, consumer, &*office, epoch, until).await };
+        deliveries.spawn(when_ready(duties.ready.clone(), complete.clone(), posted));
     }
     work.spawn(periodically(duties.clone(), over.clone()));
-    hold(&lease, &over).await;
+    let ours = tokio::select! {
+        ours = hold(&lease, &over) => ours,
+        never = unless_broken(&mut work) => never,
+        never = unless_broken(&mut deliveries) => never,
+    };
     over.cancel();
-    // What is given up here was not said to be delivered, so whoever leads next delivers it.
-    if timeout(LET_GO, async { while work.join_next().await.is_some() {} }).await.is_err() {
-        work.shutdown().await;
+    if ours {
+        // What is given up here was not said to be delivered, so whoever leads next delivers it.
+        let last = async {
+            all(&mut work).await;
+            complete.cancel();
+            all(&mut deliveries).await;
+        };
+        let _ = timeout(DELIVER, last).await;
     }
-    if let Err(error) = lease.release().await {
+    work.shutdown().await;
+    deliveries.shutdown().await;
+    if let Ok(Err(error)) = timeout(GIVE_BACK, lease.release()).await {
         tracing::debug!(service = duties.name, error = %fault::chain(&error), "the lease was not given back, it will run out");
     }
 }
 
-/// Renews until the term is over or the lease is lost. A lease that could not be renewed in time counts as lost.
-async fn hold(lease: &Lease, over: &CancellationToken) {
+/// Begins `work` when there is something that can take it, and not at all if everything is over before.
+async fn when_ready(ready: CancellationToken, over: CancellationToken, work: impl Future<Output = ()>) {
+    tokio::select! {
+        biased;
+        () = ready.cancelled() => work.await,
+        () = over.cancelled() => {}
+    }
+}
+
+/// Waits until all of it has ended. What panics takes its leader with it: that is how the process hears of it.
+async fn all(work: &mut JoinSet<()>) {
+    while let Some(ended) = work.join_next().await {
+        if let Err(Ok(panic)) = ended.map_err(JoinError::try_into_panic) {
+            resume_unwind(panic);
+        }
+    }
+}
+
+/// Ends by a panic or not at all.
+async fn unless_broken(work: &mut JoinSet<()>) -> bool {
+    all(work).await;
+    std::future::pending().await
+}
+
+/// Renews until the term is over or the lease is lost; says whether it is still ours. A lease that could not be renewed in time counts as lost.
+async fn hold(lease: &Lease, over: &CancellationToken) -> bool {
     let mut renewed = Instant::now();
     while !over.is_cancelled() {
         wait(RENEW, over).await;
         match lease.renew().await {
             Ok(true) => renewed = Instant::now(),
-            Ok(false) => return,
+            Ok(false) => return false,
             Err(error) => tracing::warn!(error = %fault::chain(&error), "the lease could not be renewed"),
         }
         if renewed.elapsed() > Duration::from_secs(LEASE_SECONDS) {
-            return;
+            return false;
         }
     }
+    true
 }
 
 async fn periodically(duties: Duties, over: CancellationToken) {

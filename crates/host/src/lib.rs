@@ -26,6 +26,7 @@ use postgres::Database;
 use tokio::sync::Notify;
 
 pub use broker::Broker;
+pub use process::Fallen;
 pub use role::Role;
 pub use serve::{BindError, bind, url};
 

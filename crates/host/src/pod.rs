@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::flags::{BadKafka, Command, Service};
-use crate::process::{self, Post};
+use crate::process::{self, Fallen, Post};
 use crate::stop::Stop;
 use crate::{BindError, Broker, Function, Role, bind, url};
 
@@ -38,6 +38,9 @@ pub enum ProgramError {
     /// What it was told of Kafka.
     #[error(transparent)]
     Kafka(#[from] BadKafka),
+    /// It broke down.
+    #[error(transparent)]
+    Fallen(#[from] Fallen),
     /// Its service could not be made, or did not do what it was started for.
     #[error(transparent)]
     Service(Box<dyn Error + Send + Sync>),
@@ -56,11 +59,17 @@ pub struct Place {
 }
 
 /// Runs `function` on `listener` until `stop`; then lets requests and batches finish first and deliveries after them.
-pub async fn run(function: Function, listener: TcpListener, role: Role, broker: Option<Broker>, stop: CancellationToken) {
+pub async fn run(
+    function: Function,
+    listener: TcpListener,
+    role: Role,
+    broker: Option<Broker>,
+    stop: CancellationToken,
+) -> Result<(), Fallen> {
     // Instances share their database: each needs a name of its own in the lease.
     let holder = format!("{}-{}", function.name, Uuid::now_v7());
     let outlets = broker.as_ref().map(|broker| broker.outlets(&function)).unwrap_or_default();
-    process::run(vec![Post { function, listener, outlets }], &holder, role, broker, stop).await;
+    process::run(vec![Post { function, listener, outlets }], &holder, role, broker, stop).await
 }
 
 /// What a program is: how its service is made, and how its database is brought up to date.
@@ -121,8 +130,7 @@ where
         };
         // Nobody may be reading; the service runs all the same.
         let _ = writeln!(io::stdout(), "{name} listens on {}", url(&listener)?);
-        run(function, listener, role, broker, stop.token.clone()).await;
-        Ok(())
+        Ok(run(function, listener, role, broker, stop.token.clone()).await?)
     });
     runtime.shutdown_timeout(REST);
     ended

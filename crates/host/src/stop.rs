@@ -11,6 +11,9 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+/// When, after the wish to stop, requests and batches are over at the latest, and after them deliveries. Clients are let go in what is left.
+pub(crate) const REQUESTS: Duration = Duration::from_secs(8);
+pub(crate) const DELIVERIES: Duration = Duration::from_secs(12);
 /// The contract allows 15 s for an orderly stop; one of them is kept back.
 const PATIENCE: Duration = Duration::from_secs(14);
 

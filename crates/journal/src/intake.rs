@@ -7,7 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use bus::{Away, Handler, Incoming, Origin};
+use bus::{Away, Handler, Incoming, Message};
 use contract::event::Payload;
 use contract::{Event, Topic};
 use futures::future::BoxFuture;
@@ -16,7 +16,7 @@ use tokio::sync::Mutex;
 
 use crate::fence::{Fence, Mode, Verdict};
 use crate::letters::{self, Reason, Wreck};
-use crate::upstream::Upstream;
+use crate::upstream::{Round, Upstream};
 
 /// Events that one repair asks for at once.
 const REPAIR_EVENTS: usize = 500;
@@ -73,10 +73,10 @@ struct Trouble {
 }
 
 impl Trouble {
-    /// Where the event lay that made it, if a broker carried that.
-    fn origin_in<'a>(&self, batch: &'a [Incoming]) -> Option<&'a Origin> {
+    /// The message that made it, if a broker carried that.
+    fn message_in<'a>(&self, batch: &'a [Incoming]) -> Option<&'a Message> {
         let same = |event: &Event| event.subject == self.stream && event.version == self.version;
-        batch.iter().find(|incoming| incoming.event().is_some_and(same)).and_then(Incoming::origin)
+        batch.iter().find(|incoming| incoming.event().is_some_and(same)).and_then(Incoming::message)
     }
 }
 
@@ -118,13 +118,15 @@ impl Intake {
         for incoming in batch {
             match incoming {
                 Incoming::Event(event) | Incoming::Carried(event, _) if self.feed_of(event).is_some() => events.push(event),
-                Incoming::Event(_) | Incoming::Carried(..) => self.count("foreign", 1),
+                Incoming::Event(_) | Incoming::Carried(..) | Incoming::Foreign(_) => self.count("foreign", 1),
                 Incoming::Alien(alien) => letters::put(&self.database, &Wreck::of_alien(alien)).await?,
             }
         }
+        let mut round = Round::begin();
         for trouble in self.attempt(&events, false).await? {
-            let origin = trouble.origin_in(batch);
-            self.mend(trouble, origin).await?;
+            if let Some(trouble) = self.mend(trouble, &mut round).await? {
+                self.put_aside(&trouble, trouble.message_in(batch)).await?;
+            }
         }
         Ok(())
     }
@@ -256,50 +258,43 @@ impl Intake {
         })
     }
 
-    /// Repairs a stopped stream from its producer's journal, or puts it aside.
-    async fn mend(&self, trouble: Trouble, origin: Option<&Origin>) -> Result<(), Unapplied> {
+    /// Repairs a stopped stream from its producer's journal. What cannot be repaired is returned.
+    async fn mend(&self, trouble: Trouble, round: &mut Round) -> Result<Option<Trouble>, Unapplied> {
         metrics::counter!("gudang_stream_stops_total", "group" => self.group.clone(), "reason" => trouble.reason.as_str()).increment(1);
-        let Some(feed) = self.feed(trouble.topic) else { return Ok(()) };
-        let remaining = if trouble.reason == Reason::Rewritten {
-            Some(trouble)
-        } else {
-            match self.catch_up(feed, &trouble.stream, false).await? {
-                CaughtUp::To(version) if version >= trouble.version => None,
-                CaughtUp::Stopped(found) if found.version >= trouble.version || trouble.reason == Reason::Gap => Some(found),
-                CaughtUp::Unreachable(error) => Some(Trouble { error: format!("{}; {error}", trouble.error), ..trouble }),
-                CaughtUp::To(_) | CaughtUp::Stopped(_) => Some(trouble),
-            }
-        };
-        match remaining {
-            None => {
-                self.count("repaired", 1);
-                Ok(())
-            }
-            Some(trouble) => self.put_aside(&trouble, origin).await,
+        let Some(feed) = self.feed(trouble.topic) else { return Ok(None) };
+        if trouble.reason == Reason::Rewritten {
+            return Ok(Some(trouble));
         }
+        let remaining = match self.catch_up(feed, &trouble.stream, false, round).await? {
+            CaughtUp::To(version) if version >= trouble.version => None,
+            CaughtUp::Stopped(found) if found.version >= trouble.version || trouble.reason == Reason::Gap => Some(found),
+            CaughtUp::Unreachable(error) => Some(Trouble { error: format!("{}; {error}", trouble.error), ..trouble }),
+            CaughtUp::To(_) | CaughtUp::Stopped(_) => Some(trouble),
+        };
+        self.count("repaired", u64::from(remaining.is_none()));
+        Ok(remaining)
     }
 
-    async fn put_aside(&self, trouble: &Trouble, origin: Option<&Origin>) -> Result<(), Unapplied> {
+    async fn put_aside(&self, trouble: &Trouble, message: Option<&Message>) -> Result<(), Unapplied> {
         let wreck = Wreck {
             stream: Some(&trouble.stream),
             version: Some(trouble.version),
             topic: Some(trouble.topic.name()),
             reason: trouble.reason,
             error: &trouble.error,
-            event: &trouble.event,
-            origin,
-            alien: None,
+            event: Some(&trouble.event),
+            message,
         };
         Ok(letters::put(&self.database, &wreck).await?)
     }
 
     /// Applies everything that the producer's journal has behind what is applied here.
-    async fn catch_up(&self, feed: &Feed, stream: &str, retry: bool) -> Result<CaughtUp, Unapplied> {
+    async fn catch_up(&self, feed: &Feed, stream: &str, retry: bool, round: &mut Round) -> Result<CaughtUp, Unapplied> {
         loop {
             let version = self.version_of(stream).await?;
-            let fetched = match feed.upstream.stream_after(stream, version, REPAIR_EVENTS).await {
+            let fetched = match round.stream_after(feed, stream, version, REPAIR_EVENTS).await {
                 Ok(fetched) => fetched,
-                Err(error) => return Ok(CaughtUp::Unreachable(fault::chain(&error))),
+                Err(error) => return Ok(CaughtUp::Unreachable(error)),
             };
             let ours: Vec<&Event> = fetched.iter().filter(|event| event.subject == stream && event.source == feed.topic.source()).collect();
             if let Some(trouble) = self.attempt(&ours, retry).await?.into_iter().next() {
@@ -320,8 +315,12 @@ impl Intake {
 
     /// Brings one stream up to its producer's journal, parked or not: what `dead-letters retry` does, and what tick does for gaps.
     pub async fn retry(&self, stream: &str, topic: Topic) -> Result<Retried, DatabaseError> {
+        self.retry_within(stream, topic, &mut Round::begin()).await
+    }
+
+    async fn retry_within(&self, stream: &str, topic: Topic, round: &mut Round) -> Result<Retried, DatabaseError> {
         let Some(feed) = self.feed(topic) else { return Ok(Retried::StillParked("this service does not consume that topic".into())) };
-        let error = match self.catch_up(feed, stream, true).await {
+        let error = match self.catch_up(feed, stream, true, round).await {
             Ok(CaughtUp::To(version)) => {
                 let mut client = self.database.get().await?;
                 let transaction = client.transaction().await?;
@@ -338,12 +337,13 @@ impl Intake {
         Ok(Retried::StillParked(error))
     }
 
-    /// Tries the streams again that wait for something missing.
+    /// Tries the streams again that wait for something missing. Those of a producer that does not answer wait for the next time.
     pub async fn retry_gaps(&self) -> Result<(), DatabaseError> {
+        let mut round = Round::begin();
         for (stream, topic) in letters::parked(&self.database, Reason::Gap).await? {
-            let topic = [Topic::ProductEvents, Topic::StockChanges, Topic::Notifications].into_iter().find(|known| known.name() == topic);
-            if let Some(topic) = topic {
-                self.retry(&stream, topic).await?;
+            let topic = self.topics.iter().copied().find(|known| known.name() == topic);
+            if let Some(topic) = topic.filter(|topic| round.may_ask(*topic)) {
+                self.retry_within(&stream, topic, &mut round).await?;
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use bus::{Alien, Origin};
+use bus::{Alien, Message, Origin};
 use contract::Time;
 use postgres::{Database, DatabaseError, Transaction};
 use serde::Serialize;
@@ -69,34 +69,38 @@ pub(crate) struct Wreck<'a> {
     pub(crate) topic: Option<&'a str>,
     pub(crate) reason: Reason,
     pub(crate) error: &'a str,
-    pub(crate) event: &'a str,
-    pub(crate) origin: Option<&'a Origin>,
-    pub(crate) alien: Option<&'a Alien>,
+    /// It in JSON, unless it is no event.
+    pub(crate) event: Option<&'a str>,
+    /// The message as it came; none if it was not the one that came, but the producer's own copy.
+    pub(crate) message: Option<&'a Message>,
 }
 
 impl<'a> Wreck<'a> {
     /// What is no event: nothing is known but what came.
-    pub(crate) fn of_alien(alien: &'a Alien) -> Self {
-        let topic = alien.origin.as_ref().map(|origin| &*origin.topic);
-        let (error, origin) = (alien.cause.as_str(), alien.origin.as_ref());
-        Self { stream: None, version: None, topic, reason: Reason::Alien, error, event: "", origin, alien: Some(alien) }
+    pub(crate) fn of_alien(Alien { message, cause }: &'a Alien) -> Self {
+        let topic = message.origin.as_ref().map(|origin| &*origin.topic);
+        Self { stream: None, version: None, topic, reason: Reason::Alien, error: cause, event: None, message: Some(message) }
+    }
+
+    fn origin(&self) -> Option<&Origin> {
+        self.message?.origin.as_ref()
     }
 
     /// Its letter's id. The same alien twice is one letter: the one of a place on a broker, or else that of its bytes.
     fn id(&self) -> Uuid {
-        let Some(alien) = self.alien else { return Uuid::now_v7() };
-        match self.origin {
-            Some(Origin { topic, partition, offset }) => Uuid::new_v5(
-                &Uuid::NAMESPACE_OID,
-                format!("{topic}/{partition}/{offset}/{}", String::from_utf8_lossy(&alien.bytes)).as_bytes(),
-            ),
-            None => Uuid::new_v5(&Uuid::NAMESPACE_OID, String::from_utf8_lossy(&alien.bytes).as_bytes()),
-        }
+        let (None, Some(message)) = (self.event, self.message) else { return Uuid::now_v7() };
+        let text = String::from_utf8_lossy(&message.bytes);
+        let name = match self.origin() {
+            Some(Origin { topic, partition, offset }) => Cow::Owned(format!("{topic}/{partition}/{offset}/{text}")),
+            None => text,
+        };
+        Uuid::new_v5(&Uuid::NAMESPACE_OID, name.as_bytes())
     }
 
     /// What is shown of it: JSON as it came, or a JSON text.
     fn shown(&self) -> Result<String, DatabaseError> {
-        let event = self.alien.map_or(Cow::Borrowed(self.event), |alien| String::from_utf8_lossy(&alien.bytes));
+        let bytes = self.message.map_or(&[][..], |message| &message.bytes);
+        let event = self.event.map_or_else(|| String::from_utf8_lossy(bytes), Cow::Borrowed);
         if serde_json::from_str::<&RawValue>(&event).is_ok() {
             return Ok(event.into_owned());
         }
@@ -124,13 +128,13 @@ pub(crate) async fn put(database: &Database, wreck: &Wreck<'_>) -> Result<(), Da
     if let Some(stream) = wreck.stream {
         postgres::execute(&transaction, PARK, &[&stream]).await?;
     }
-    let (id, event) = (wreck.id(), wreck.shown()?);
-    let Wreck { stream, version, topic, reason, error, origin, alien, .. } = wreck;
+    let (id, event, origin) = (wreck.id(), wreck.shown()?, wreck.origin());
+    let Wreck { stream, version, topic, reason, error, message, .. } = wreck;
     // It may quote what came, and PostgreSQL keeps no such character.
     let error = error.replace('\0', "\u{fffd}");
     let (partition, offset) = (origin.map(|origin| origin.partition), origin.map(|origin| origin.offset));
-    let (key, bytes) = (alien.and_then(|alien| alien.key.as_deref()), alien.map(|alien| alien.bytes.as_slice()));
-    let headers = alien.map(|alien| alien.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).unzip());
+    let (key, bytes) = (message.and_then(|message| message.key.as_deref()), message.map(|message| message.bytes.as_slice()));
+    let headers = message.map(|message| message.headers.iter().map(|(name, value)| (name.as_str(), value.as_slice())).unzip());
     let (names, values): (Option<Vec<&str>>, Option<Vec<&[u8]>>) = headers.unzip();
     let parameters: [&(dyn ToSql + Sync); 13] =
         [&id, stream, version, topic, &reason.as_str(), &error, &event, &partition, &offset, &key, &names, &values, &bytes];

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use bus::{Alien, DeadLetter, DeadLetterOffice, Incoming, Origin};
+use bus::{Alien, DeadLetter, DeadLetterOffice, Incoming, Message, Origin};
 use contract::Event;
 use postgres::{Database, DatabaseError};
 use tokio::time::timeout;
@@ -12,8 +12,8 @@ use tokio_postgres::Row;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// Letters that go together.
-const LETTERS: i64 = 100;
+/// Letters that go together: few, because each may be as large as a message of Kafka.
+const LETTERS: i64 = 10;
 /// Between two looks at the table: nobody is in a hurry.
 const LOOK: Duration = Duration::from_secs(1);
 /// After a letter could not be sent.
@@ -66,23 +66,20 @@ async fn send(database: &Database, consumer: &str, office: &dyn DeadLetterOffice
     Ok(rows.len())
 }
 
-/// A row as it is sent: the event that it was, or the message that was none.
+/// A row as it is sent: the message as it came, or the event where it is the producer's own copy that could not be applied.
 fn letter(row: &Row, consumer: &str) -> DeadLetter {
-    let text: String = row.get("event");
-    let origin = origin(row);
-    let message = match (row.get::<_, Option<Vec<u8>>>("bytes"), Event::from_json(text.as_bytes())) {
-        (None, Ok(event)) => match origin {
-            Some(origin) => Incoming::Carried(event, origin),
-            None => Incoming::Event(event),
-        },
+    let (error, event): (String, String) = (row.get("error"), row.get("event"));
+    let message = match (row.get::<_, Option<Vec<u8>>>("bytes"), Event::from_json(event.as_bytes())) {
+        (None, Ok(event)) => Incoming::Event(event),
         (bytes, _) => {
             let (names, values): (Option<Vec<String>>, Option<Vec<Vec<u8>>>) = (row.get("header_names"), row.get("header_values"));
             let headers = names.unwrap_or_default().into_iter().zip(values.unwrap_or_default()).collect();
-            let bytes = bytes.unwrap_or_else(|| text.into_bytes());
-            Incoming::Alien(Alien { key: row.get("key"), headers, bytes, cause: row.get("error"), origin })
+            let bytes = bytes.unwrap_or_else(|| event.into_bytes());
+            let message = Message { key: row.get("key"), headers, bytes, origin: origin(row) };
+            Incoming::Alien(Alien { message, cause: error.clone() })
         }
     };
-    DeadLetter { message, error: row.get("error"), consumer: consumer.to_owned() }
+    DeadLetter { message, error, consumer: consumer.to_owned() }
 }
 
 fn origin(row: &Row) -> Option<Origin> {

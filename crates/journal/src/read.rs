@@ -11,6 +11,7 @@ use contract::Event;
 use postgres::{Database, DatabaseError};
 use tokio::sync::{Notify, OnceCell, watch};
 use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
 
 use crate::Position;
 
@@ -61,6 +62,8 @@ const BEGIN_AGAIN: &str = "WITH ticks AS (DELETE FROM journal_tick WHERE tick > 
 
 /// Ticks that one step of a relay spans at most, where it is far behind.
 const TICKS_A_STEP: i64 = 8;
+/// Where a page ends at the latest, as far as the journal's own columns go: a few more bytes than this, or else one row.
+const PAGE_BYTES: i64 = 4 << 20;
 /// Pages kept in memory. Relays of one journal read the same ones at about the same time.
 const PAGES_KEPT: usize = 4;
 
@@ -75,13 +78,21 @@ pub struct Journal {
     event: fn(&Row) -> Result<Event, DatabaseError>,
     woken: Notify,
     ticked: watch::Sender<i64>,
-    pages: Mutex<VecDeque<(PageName, Arc<OnceCell<Page>>)>>,
+    pages: Mutex<Pages>,
 }
 
 /// A page by the step's ticks and the row that it begins behind.
 type PageName = (i64, i64, i64);
+/// Pages that were read a moment ago, the newest first.
+type Pages = VecDeque<(PageName, Arc<OnceCell<Arc<Page>>>)>;
+
 /// Rows with their events, by id.
-pub(crate) type Page = Arc<Vec<(i64, Event)>>;
+#[derive(Debug)]
+pub(crate) struct Page {
+    pub(crate) rows: Vec<(i64, Event)>,
+    /// Whether nothing comes behind it.
+    pub(crate) ends: bool,
+}
 
 /// What stands between two ticks.
 pub(crate) struct Step {
@@ -107,9 +118,13 @@ impl Journal {
         let relation = from.split_whitespace().next().unwrap_or(from);
         Self {
             database,
+            // The last column is how many rows there were before those beyond the bound of bytes were left out.
             differences: format!(
-                "SELECT {columns} FROM (SELECT * FROM {relation} j WHERE ({since} OR {then_open}) AND {became_visible} \
-                   AND j.id > $6 OFFSET 0) j{} ORDER BY j.id LIMIT $7",
+                "SELECT {columns}, j.page_rows FROM (\
+                   SELECT j.*, count(*) OVER () AS page_rows, sum(pg_column_size(j)) OVER (ORDER BY j.id) - pg_column_size(j) AS page_bytes \
+                   FROM (SELECT * FROM (SELECT * FROM {relation} j WHERE ({since} OR {then_open}) AND {became_visible} \
+                     AND j.id > $6 OFFSET 0) j ORDER BY j.id LIMIT $7) j\
+                 ) j{} WHERE j.page_bytes < $8 ORDER BY j.id",
                 joined(from)
             ),
             // Two questions, not one with OR: a question for any row at all is answered from an index only where its condition is one range
@@ -216,7 +231,7 @@ impl Journal {
     }
 
     /// One page of a step, from memory if another relay has just read it.
-    pub(crate) async fn shared_page(&self, step: &Step, after: i64, limit: i64) -> Result<Page, DatabaseError> {
+    pub(crate) async fn shared_page(&self, step: &Step, after: i64, limit: i64) -> Result<Arc<Page>, DatabaseError> {
         let name = (step.from, step.upto, after);
         let cell = {
             let mut pages = self.pages.lock().unwrap_or_else(PoisonError::into_inner);
@@ -231,14 +246,17 @@ impl Journal {
         cell.get_or_try_init(|| async { self.page(step, after, limit).await.map(Arc::new) }).await.cloned()
     }
 
-    /// One page of a step: rows above `after`, by id.
-    pub(crate) async fn page(&self, step: &Step, after: i64, limit: i64) -> Result<Vec<(i64, Event)>, DatabaseError> {
+    /// One page of a step: rows above `after`, by id, bounded in rows and bytes.
+    pub(crate) async fn page(&self, step: &Step, after: i64, limit: i64) -> Result<Page, DatabaseError> {
         let client = self.database.get().await?;
         let Step { from_xmax, upto_xmax, from_xip, upto_snapshot, from_snapshot, .. } = step;
-        let rows =
-            postgres::query(&client, &self.differences, &[from_xmax, upto_xmax, from_xip, upto_snapshot, from_snapshot, &after, &limit])
-                .await?;
-        rows.iter().map(|row| Ok((row.get(0), (self.event)(row)?))).collect()
+        let parameters: [&(dyn ToSql + Sync); 8] =
+            [from_xmax, upto_xmax, from_xip, upto_snapshot, from_snapshot, &after, &limit, &PAGE_BYTES];
+        let rows = postgres::query(&client, &self.differences, &parameters).await?;
+        let found: i64 = rows.first().map_or(0, |row| row.get(row.len() - 1));
+        let ends = found < limit && rows.len() as i64 == found;
+        let rows = rows.iter().map(|row| Ok((row.get(0), (self.event)(row)?))).collect::<Result<_, DatabaseError>>()?;
+        Ok(Page { rows, ends })
     }
 
     /// Events behind `position`, each with its own position, oldest first. Fewer than `limit` means that the journal ends here for now.
@@ -251,16 +269,16 @@ impl Journal {
                 id = 0; // the tick was thinned away: begin its coarser step again
             }
             let room = (limit - events.len()) as i64;
-            let page = self.page(&step, id, room).await?;
-            let ends = (page.len() as i64) < room;
-            events.extend(page.into_iter().map(|(row, mut event)| {
+            let Page { rows, ends } = self.page(&step, id, room).await?;
+            let last = rows.last().map(|(row, _)| *row);
+            events.extend(rows.into_iter().map(|(row, mut event)| {
                 event.position = Some(Position { tick: step.from, id: row }.to_string());
                 event
             }));
-            if !ends {
-                break;
-            }
-            (tick, id) = (step.upto, 0);
+            (tick, id) = match last {
+                Some(last) if !ends => (step.from, last),
+                _ => (step.upto, 0),
+            };
         }
         Ok(events)
     }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bus::Outlet;
 use contract::Event;
 use postgres::{Database, DatabaseError};
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::Journal;
@@ -44,22 +44,26 @@ pub enum Stopped {
     Database(#[from] DatabaseError),
 }
 
-/// Adds ticks as commits come in, until `stop`. Only the leader runs it.
+/// Adds ticks as commits come in, until `stop`, and then a last one for what was committed by then. Only the leader runs it.
 pub async fn tick(journal: Arc<Journal>, epoch: i64, stop: CancellationToken) {
-    while !stop.is_cancelled() {
-        match journal.tick(epoch).await {
-            Ok(true) => sleep(BETWEEN_TICKS).await,
+    loop {
+        let last = stop.is_cancelled();
+        let pause = match journal.tick(epoch).await {
+            Ok(true) => BETWEEN_TICKS,
             Ok(false) => {
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    _ = timeout(POLL, journal.woken()) => {}
-                }
+                let woken = async { drop(timeout(POLL, journal.woken()).await) };
+                let _ = stop.run_until_cancelled(woken).await;
+                Duration::ZERO
             }
             Err(error) => {
                 tracing::warn!(error = %fault::chain(&error), "the journal could not tick");
-                sleep(BACK_OFF.1.min(Duration::from_secs(1))).await;
+                Duration::from_secs(1)
             }
+        };
+        if last {
+            return;
         }
+        let _ = timeout(pause, stop.cancelled()).await;
     }
 }
 
@@ -73,15 +77,17 @@ pub async fn maintain(journal: &Journal) -> Result<(), DatabaseError> {
     journal.thin().await
 }
 
-/// Moves events to `outlet` until `stop` or until another relay takes over.
+/// Moves events to `outlet` until `stop`, and then what is left of those that were ticked, as far as the outlet takes them at once; or until
+/// another relay takes over.
 pub async fn run(journal: Arc<Journal>, outlet: Arc<dyn Outlet>, epoch: i64, stop: CancellationToken) {
     let mut ticks = journal.ticks();
     let mut pause = BACK_OFF.0;
     let mut cursor = None;
-    while !stop.is_cancelled() {
+    loop {
+        let last = stop.is_cancelled();
         ticks.mark_unchanged();
         let moved = match &mut cursor {
-            Some(cursor) => advance(&journal, &*outlet, cursor, &stop).await,
+            Some(cursor) => advance(&journal, &*outlet, cursor).await,
             None => match Cursor::take(journal.database(), outlet.name(), epoch).await {
                 Ok(taken) => {
                     cursor = Some(taken);
@@ -92,6 +98,7 @@ pub async fn run(journal: Arc<Journal>, outlet: Arc<dyn Outlet>, epoch: i64, sto
         };
         match moved {
             Ok(true) => pause = BACK_OFF.0,
+            Ok(false) if last => return,
             Ok(false) => {
                 tokio::select! {
                     () = stop.cancelled() => {}
@@ -107,10 +114,10 @@ pub async fn run(journal: Arc<Journal>, outlet: Arc<dyn Outlet>, epoch: i64, sto
                 cursor = None;
                 tracing::warn!(relay.outlet = outlet.name(), error = %fault::chain(&error), "events wait in the journal");
                 metrics::counter!("gudang_relay_failures_total", "outlet" => outlet.name().to_owned()).increment(1);
-                tokio::select! {
-                    () = stop.cancelled() => {}
-                    () = sleep(pause) => {}
+                if last {
+                    return;
                 }
+                let _ = timeout(pause, stop.cancelled()).await;
                 pause = (pause * 2).min(BACK_OFF.1);
             }
         }
@@ -159,32 +166,27 @@ impl Cursor {
     }
 }
 
-/// Delivers one page and moves the cursor behind it; false when nothing was left to read.
-async fn advance(journal: &Journal, outlet: &dyn Outlet, cursor: &mut Cursor, stop: &CancellationToken) -> Result<bool, Failed> {
+/// Delivers one step, page by page, and moves the cursor behind each; false when nothing was left to read.
+async fn advance(journal: &Journal, outlet: &dyn Outlet, cursor: &mut Cursor) -> Result<bool, Failed> {
     let Some(step) = journal.relay_step(cursor.tick, cursor.upto).await? else { return Ok(false) };
     // A thinned tick or a first page begins the step at its beginning; else go on where the last page ended.
     let mut after = if step.from == cursor.tick && step.upto == cursor.upto { cursor.id } else { 0 };
     loop {
         let page = journal.shared_page(&step, after, PAGE_ROWS).await?;
-        let ends = (page.len() as i64) < PAGE_ROWS;
-        let last = page.last().map(|(id, _)| *id);
-        let events: Vec<Event> = page.iter().map(|(_, event)| event.clone()).collect();
+        let events: Vec<Event> = page.rows.iter().map(|(_, event)| event.clone()).collect();
         if !events.is_empty() {
             outlet.deliver(&events).await?;
             metrics::counter!("gudang_relay_events_total", "outlet" => outlet.name().to_owned()).increment(events.len() as u64);
         }
-        match last {
-            Some(id) if !ends => {
-                cursor.move_to(step.from, step.upto, id).await?;
-                after = id;
+        match page.rows.last() {
+            Some((id, _)) if !page.ends => {
+                cursor.move_to(step.from, step.upto, *id).await?;
+                after = *id;
             }
             _ => {
                 cursor.move_to(step.upto, step.upto, 0).await?;
                 return Ok(true);
             }
-        }
-        if stop.is_cancelled() {
-            return Ok(true);
         }
     }
 }

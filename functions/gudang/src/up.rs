@@ -150,8 +150,7 @@ async fn serve(
     let (product, stock, notification, analytics) = tokio::try_join!(named(product), named(stock), named(notification), named(analytics))?;
     let functions: Vec<(Function, TcpListener)> = [product, stock, notification, analytics].into_iter().zip(listeners).collect();
     table::line(&ready_line(&urls))?;
-    host::embedded::run(functions, holder, broker, stop.clone()).await;
-    Ok(())
+    Ok(host::embedded::run(functions, holder, broker, stop.clone()).await?)
 }
 
 async fn named<E: std::error::Error + Send + Sync + 'static>(

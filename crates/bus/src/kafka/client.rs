@@ -1,4 +1,4 @@
-//! What librdkafka has to say, for the log. It knows neither producers nor consumers.
+//! What all clients of librdkafka have in common: what they say, for the log, and how they end. It knows neither producers nor consumers.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use tokio::runtime::Handle;
 
 /// Between two warnings that nobody answers.
 const SILENCE: Duration = Duration::from_secs(30);
@@ -38,6 +39,14 @@ fn is_news() -> bool {
         *said = Some(Instant::now());
     }
     news
+}
+
+/// Lets a client go where nobody waits for it: librdkafka takes its time to end one.
+pub(super) fn let_go<T: Send + 'static>(client: T) {
+    match Handle::try_current() {
+        Ok(runtime) => drop(runtime.spawn_blocking(move || drop(client))),
+        Err(_) => drop(client),
+    }
 }
 
 /// A client that only asks questions.

@@ -3,7 +3,7 @@
 //! An offset in Kafka is no more than a memory aid (and what scalers look at): that nothing happens twice is seen to behind the handler, by
 //! version. So an offset is committed late rather than early, and never for a partition that another member has by now.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,9 +15,9 @@ use rdkafka::{Offset, TopicPartitionList};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 use tokio_util::sync::CancellationToken;
 
-use super::hearing::{self, Member, Protocol};
-use super::{KafkaFailure, Settings, message};
-use crate::{Handler, Incoming};
+use super::hearing::{self, Fate, Member, Place, Protocol};
+use super::{Settings, message};
+use crate::{Handler, Incoming, Origin};
 
 /// Bounds of a batch: messages, bytes, and how long the first waits for company.
 const BATCH_MESSAGES: usize = 2000;
@@ -27,29 +27,45 @@ const LINGER: Duration = Duration::from_millis(2);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Before a batch is handed over again after its handler's database was away; doubled up to the second bound.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-/// Before the cluster is asked again after an error.
+/// Before the cluster is asked again after an error that passes.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// Before a member that could not go on is replaced; doubled up to the second bound, unless it had gone on for longer than that.
+const REPLACE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// How long a batch that is under way may take after the wish to stop.
-const FINISH: Duration = Duration::from_secs(8);
+const FINISH: Duration = Duration::from_secs(5);
 
 /// Consumes what `handler` wants to hear of as a member of `group`, until `stop`; then finishes the batch under way, commits and leaves.
 ///
 /// It does not end by itself: a cluster that is away is asked again, and a client that can go on no more is replaced.
 pub async fn consume(settings: &Settings, group: &str, handler: Arc<dyn Handler>, stop: CancellationToken) {
-    let mut protocol = Protocol::Broker;
+    let mut protocol = settings.protocol().unwrap_or(Protocol::Broker);
+    let mut pause = REPLACE.0;
     while !stop.is_cancelled() {
+        let begun = Instant::now();
         match hearing::member(settings, group, protocol) {
-            Ok(member) => {
-                let ended = Session::new(member, &*handler, &stop).run().await;
-                if ended == Some(Ended::TooOld) && protocol == Protocol::Broker && !settings.says("group.protocol") {
+            Ok(member) => match Session::new(member, &*handler, &stop).run().await {
+                Some(Ended::TooOld) if protocol == Protocol::Broker && settings.protocol().is_none() => {
                     tracing::debug!(group, "the broker leaves it to the members to share partitions out");
                     protocol = Protocol::Members;
                     continue;
                 }
-            }
+                Some(Ended::TooOld) => {
+                    let servers = settings.servers();
+                    tracing::error!(
+                        group,
+                        servers,
+                        "the broker refuses the group's protocol; leave KAFKA_GROUP_PROTOCOL unset, or set another"
+                    );
+                }
+                Some(Ended::Failed) | None => {}
+            },
             Err(error) => tracing::warn!(group, error = %error, "no consumer could be made, it is tried again"),
         }
-        let _ = timeout(ASK_AGAIN, stop.cancelled()).await;
+        if begun.elapsed() > REPLACE.1 {
+            pause = REPLACE.0;
+        }
+        let _ = timeout(pause, stop.cancelled()).await;
+        pause = (pause * 2).min(REPLACE.1);
     }
 }
 
@@ -67,12 +83,19 @@ struct Session<'a> {
     member: Member,
     handler: &'a dyn Handler,
     stop: &'a CancellationToken,
+    heard: Heard,
+    /// Behind the last settled message of each partition that is still ours.
+    settled: HashMap<Place, i64>,
+}
+
+/// What a member has heard and not handed over yet.
+struct Heard {
     /// Names of topics, so that each message need not have its own copy.
     topics: HashMap<String, Arc<str>>,
-    /// What came while the last batch was worked on: the beginning of the next one.
-    early: Batch,
-    /// Behind the last settled message of each partition that is still ours.
-    settled: HashMap<(Arc<str>, i32), i64>,
+    /// The beginning of the next batch.
+    next: Batch,
+    /// Partitions that were taken away since the last batch was closed.
+    lost: HashSet<Place>,
 }
 
 /// Messages that are handled together.
@@ -88,22 +111,69 @@ impl Batch {
     }
 }
 
+impl Heard {
+    /// Adds what was heard to the next batch. An error that passes adds nothing.
+    fn take(&mut self, heard: Result<BorrowedMessage<'_>, KafkaError>, fate: &Fate) -> Result<(), Ended> {
+        self.forget(fate);
+        match heard {
+            Ok(message) => {
+                let topic = self.topics.get(message.topic()).map_or_else(|| Arc::from(message.topic()), Arc::clone);
+                self.next.bytes += message.payload_len();
+                self.next.messages.push(message::read(&message, topic));
+                Ok(())
+            }
+            Err(error) => match error.rdkafka_error_code() {
+                Some(code) if hearing::is_too_old(code) => Err(Ended::TooOld),
+                _ if matches!(error, KafkaError::MessageConsumptionFatal(_)) => Err(Ended::Failed),
+                // The client itself says that nobody answers.
+                Some(RDKafkaErrorCode::PartitionEOF | RDKafkaErrorCode::AllBrokersDown) => Ok(()),
+                _ => {
+                    tracing::warn!(error = %error, "nothing could be heard, it is tried again");
+                    Ok(())
+                }
+            },
+        }
+    }
+
+    /// Forgets what was heard of partitions that were taken away: whoever has them now begins at what was committed.
+    fn forget(&mut self, fate: &Fate) {
+        let taken = fate.taken();
+        if !taken.is_empty() {
+            let is_ours = |origin: &Origin| !taken.contains(&(Arc::clone(&origin.topic), origin.partition));
+            self.next.messages.retain(|incoming| incoming.origin().is_none_or(is_ours));
+            self.lost.extend(taken);
+        }
+    }
+
+    /// Closes the next batch.
+    fn batch(&mut self) -> Batch {
+        self.lost.clear();
+        std::mem::take(&mut self.next)
+    }
+}
+
 impl<'a> Session<'a> {
     fn new(member: Member, handler: &'a dyn Handler, stop: &'a CancellationToken) -> Self {
         let topics = handler.topics().iter().map(|topic| (topic.name().to_owned(), Arc::from(topic.name()))).collect();
-        Self { member, handler, stop, topics, early: Batch::default(), settled: HashMap::new() }
+        let heard = Heard { topics, next: Batch::default(), lost: HashSet::new() };
+        Self { member, handler, stop, heard, settled: HashMap::new() }
     }
 
     /// Runs until the wish to stop (then it says nothing) or until its client can go on no more.
     async fn run(mut self) -> Option<Ended> {
         let ended = self.listen().await.err();
-        self.member.context().leave_to_others(&mut self.settled);
+        if ended == Some(Ended::Failed)
+            && let Some((code, reason)) = self.member.client().fatal_error()
+        {
+            tracing::error!(group = self.handler.group(), kafka.code = %code, reason, "the consumer cannot go on, a new one takes its place");
+        }
+        self.let_go_of_lost();
         hearing::leave(self.member, offsets(&self.settled)).await;
         ended
     }
 
     async fn listen(&mut self) -> Result<(), Ended> {
-        let names: Vec<&str> = self.topics.keys().map(String::as_str).collect();
+        let names: Vec<&str> = self.heard.topics.keys().map(String::as_str).collect();
         if let Err(error) = self.member.subscribe(&names) {
             tracing::warn!(error = %error, "the topics could not be subscribed to");
             return Err(Ended::Failed);
@@ -122,28 +192,28 @@ impl<'a> Session<'a> {
 
     /// Waits for messages, and then briefly for more of them. Empty only at the wish to stop.
     async fn gather(&mut self) -> Result<Batch, Ended> {
-        let mut batch = std::mem::take(&mut self.early);
-        while batch.messages.is_empty() {
+        let fate = Arc::clone(self.member.context());
+        while self.heard.next.messages.is_empty() {
             tokio::select! {
-                () = self.stop.cancelled() => return Ok(batch),
-                heard = self.member.recv() => take(&self.topics, heard, &mut batch)?,
+                () = self.stop.cancelled() => return Ok(Batch::default()),
+                heard = self.member.recv() => self.heard.take(heard, &fate)?,
             }
-            if batch.messages.is_empty() {
+            if self.heard.next.messages.is_empty() {
                 // It was an error that passes.
                 let _ = timeout(ASK_AGAIN, self.stop.cancelled()).await;
             }
         }
         let until = Instant::now() + LINGER;
-        while !batch.is_full() {
+        while !self.heard.next.is_full() {
             let Ok(heard) = timeout_at(until, self.member.recv()).await else { break };
-            take(&self.topics, heard, &mut batch)?;
+            self.heard.take(heard, &fate)?;
         }
-        Ok(batch)
+        self.let_go_of_lost();
+        Ok(self.heard.batch())
     }
 
     /// Has a batch handled, again and again until it is settled, and commits its offsets; false when it was given up for the wish to stop.
     async fn settle(&mut self, batch: &Batch) -> Result<bool, Ended> {
-        let fate = Arc::clone(self.member.context());
         let mut handled = Box::pin(handle(self.handler, &batch.messages, self.stop));
         let settled = if let Ok(settled) = timeout(PATIENCE, &mut handled).await {
             settled
@@ -152,32 +222,38 @@ impl<'a> Session<'a> {
             self.still(false);
             settled
         };
+        self.let_go_of_lost();
         if settled {
             let mut places = HashMap::new();
             for origin in batch.messages.iter().filter_map(Incoming::origin) {
                 places.insert((Arc::clone(&origin.topic), origin.partition), origin.offset + 1);
             }
-            fate.leave_to_others(&mut places);
+            places.retain(|place, _| !self.heard.lost.contains(place));
             // A failure costs no more than hearing things again.
             if let Err(error) = self.member.commit(&offsets(&places), CommitMode::Async) {
                 tracing::debug!(error = %error, "offsets were not committed");
             }
             self.settled.extend(places);
         }
-        fate.leave_to_others(&mut self.settled);
-        fate.begin();
         Ok(settled)
+    }
+
+    /// What was settled of partitions that another member has by now is no longer ours to say.
+    fn let_go_of_lost(&mut self) {
+        self.heard.forget(self.member.context());
+        self.settled.retain(|place, _| !self.heard.lost.contains(place));
     }
 
     /// Shows signs of life while a batch takes long: nothing new is fetched, and nothing that comes all the same is lost.
     async fn wait_for(&mut self, handled: impl Future<Output = bool>) -> Result<bool, Ended> {
+        let fate = Arc::clone(self.member.context());
         let mut handled = pin!(handled);
         self.still(true);
         loop {
             tokio::select! {
                 settled = &mut handled => return Ok(settled),
                 heard = self.member.recv() => {
-                    take(&self.topics, heard, &mut self.early)?;
+                    self.heard.take(heard, &fate)?;
                     // Only partitions that were given in the meantime are not still yet.
                     self.still(true);
                 }
@@ -195,38 +271,13 @@ impl<'a> Session<'a> {
     }
 }
 
-fn offsets(places: &HashMap<(Arc<str>, i32), i64>) -> TopicPartitionList {
+fn offsets(places: &HashMap<Place, i64>) -> TopicPartitionList {
     let mut list = TopicPartitionList::with_capacity(places.len());
     for ((topic, partition), offset) in places {
         // An offset of a message and one is always one that can be said.
         let _ = list.add_partition_offset(topic, *partition, Offset::Offset(*offset));
     }
     list
-}
-
-/// Adds what was heard to a batch. An error that passes adds nothing.
-fn take(topics: &HashMap<String, Arc<str>>, heard: Result<BorrowedMessage<'_>, KafkaError>, batch: &mut Batch) -> Result<(), Ended> {
-    match heard {
-        Ok(message) => {
-            let topic = topics.get(message.topic()).map_or_else(|| Arc::from(message.topic()), Arc::clone);
-            batch.bytes += message.payload_len();
-            batch.messages.push(message::read(&message, topic));
-            Ok(())
-        }
-        Err(KafkaError::MessageConsumptionFatal(code)) => {
-            tracing::debug!(kafka.code = %code, "the consumer cannot go on");
-            Err(if hearing::is_too_old(code) { Ended::TooOld } else { Ended::Failed })
-        }
-        Err(error) => {
-            match error.rdkafka_error_code() {
-                // The client itself says that nobody answers.
-                Some(RDKafkaErrorCode::PartitionEOF | RDKafkaErrorCode::AllBrokersDown) => {}
-                Some(code) if hearing::is_too_old(code) => return Err(Ended::TooOld),
-                _ => tracing::warn!(error = %KafkaFailure::from(error), "nothing could be heard, it is tried again"),
-            }
-            Ok(())
-        }
-    }
 }
 
 /// Hands a batch over until it is settled; false when the wish to stop came in between, or the batch took too long after it.

@@ -1,18 +1,18 @@
 //! A member of a consumer group as librdkafka sees it: which protocol it speaks, what was taken from it, and how it leaves. It knows no handler.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer, ConsumerContext, Rebalance, StreamConsumer};
 use rdkafka::error::{KafkaError, KafkaResult, RDKafkaErrorCode};
-use rdkafka::{ClientContext, TopicPartitionList};
+use rdkafka::{ClientConfig, ClientContext, TopicPartitionList};
 
 use super::{KafkaFailure, Settings, client};
 
 /// How long leaving a group may take. It goes on behind, should it take longer.
-const LEAVE: Duration = Duration::from_secs(3);
+const LEAVE: Duration = Duration::from_secs(2);
 
 /// How a group shares partitions out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,26 +28,29 @@ pub(super) type Member = StreamConsumer<Fate>;
 
 /// Joins nothing yet: makes a member of `group`.
 pub(super) fn member(settings: &Settings, group: &str, protocol: Protocol) -> Result<Member, KafkaFailure> {
-    let mut config = settings.client(group);
-    config.set("group.id", group).set("enable.auto.commit", "false").set("auto.offset.reset", "earliest");
+    config(settings, group, protocol).create_with_context(Fate::default()).map_err(|error| settings.failure(&error))
+}
+
+/// The properties of a member.
+pub(super) fn config(settings: &Settings, group: &str, protocol: Protocol) -> ClientConfig {
     let usual = [
+        ("group.id", group),
+        ("enable.auto.commit", "false"),
+        ("auto.offset.reset", "earliest"),
         ("enable.auto.offset.store", "false"),
+        // What one answer of a broker may carry, and what may wait here.
+        ("fetch.max.bytes", "4194304"),
         ("queued.max.messages.kbytes", "8192"),
         ("queued.min.messages", "5000"),
         // With a small queue the usual second of waiting, whenever it is full, would be most of the time.
         ("fetch.queue.backoff.ms", "10"),
         ("fetch.error.backoff.ms", "200"),
     ];
-    let shared = match protocol {
-        Protocol::Broker => ("group.protocol", "consumer"),
-        Protocol::Members => ("partition.assignment.strategy", "cooperative-sticky"),
+    let shared: &[(&str, &str)] = match protocol {
+        Protocol::Broker => &[("group.protocol", "consumer")],
+        Protocol::Members => &[("group.protocol", "classic"), ("partition.assignment.strategy", "cooperative-sticky")],
     };
-    for (property, value) in usual.into_iter().chain([shared]) {
-        if !settings.says(property) {
-            config.set(property, value);
-        }
-    }
-    Ok(config.create_with_context(Fate::default())?)
+    settings.client(group, &[&usual, shared].concat())
 }
 
 /// Commits what was settled and drops a member, which tells the group; away from the runtime and within a bound.
@@ -71,26 +74,24 @@ pub(super) fn is_too_old(code: RDKafkaErrorCode) -> bool {
     matches!(code, UnsupportedFeature | UnsupportedVersion | InvalidRequest)
 }
 
+/// A partition of a topic.
+pub(super) type Place = (Arc<str>, i32);
+
 /// What happens to a member while it is not looking.
 #[derive(Debug, Default)]
 pub(super) struct Fate {
-    taken: Mutex<HashSet<(Arc<str>, i32)>>,
+    taken: Mutex<HashSet<Place>>,
 }
 
 impl Fate {
-    fn lock(&self) -> MutexGuard<'_, HashSet<(Arc<str>, i32)>> {
+    fn lock(&self) -> MutexGuard<'_, HashSet<Place>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets what was taken so far.
-    pub(super) fn begin(&self) {
-        self.lock().clear();
-    }
-
-    /// Drops places in partitions that were taken away since.
-    pub(super) fn leave_to_others(&self, places: &mut HashMap<(Arc<str>, i32), i64>) {
-        let taken = self.lock();
-        places.retain(|place, _| !taken.contains(place));
+    /// The partitions that were taken away since this was asked last. It happens only while the member listens: what it has heard of them by then
+    /// is of the time before, and what it hears later of the time after.
+    pub(super) fn taken(&self) -> HashSet<Place> {
+        std::mem::take(&mut *self.lock())
     }
 }
 
@@ -105,9 +106,15 @@ impl ClientContext for Fate {
 }
 
 impl ConsumerContext for Fate {
-    fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
+    fn pre_rebalance(&self, consumer: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
         match rebalance {
-            Rebalance::Assign(given) => tracing::debug!(partitions = given.count(), "partitions were given"),
+            Rebalance::Assign(given) => {
+                tracing::debug!(partitions = given.count(), "partitions were given");
+                // One that was taken away in a pause is still paused, and nobody else would end that.
+                if let Err(error) = consumer.resume(given) {
+                    tracing::warn!(error = %error, "partitions that were given could not be resumed");
+                }
+            }
             Rebalance::Revoke(taken) => {
                 tracing::debug!(partitions = taken.count(), "partitions were taken away");
                 self.lock().extend(taken.elements().iter().map(|place| (Arc::from(place.topic()), place.partition())));

@@ -5,17 +5,23 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::str;
 use std::sync::Arc;
 
-use contract::Event;
 use contract::event::Broken;
-use rdkafka::message::{Header, Headers, Message, OwnedHeaders};
+use contract::{Event, Topic};
+use rdkafka::message::{Header, Headers, OwnedHeaders};
 
-use crate::{Alien, DeadLetter, Incoming, Origin};
+use crate::{Alien, DeadLetter, Incoming, Message, Origin};
 
 const PREFIX: &str = "ce_";
 const CONTENT_TYPE: &str = "content-type";
 const STRUCTURED: &[u8] = b"application/cloudevents+json";
 
+/// What is left of a letter that no broker takes whole: bytes of what it carries, bytes of its headers, and letters of what went wrong.
+const SHORT: usize = 64 << 10;
+const SHORT_HEADERS: usize = 16 << 10;
+const SHORT_ERROR: usize = 1 << 10;
+
 /// What is written to a partition.
+#[derive(Default)]
 pub(super) struct Outgoing<'a> {
     pub(super) key: Option<&'a [u8]>,
     pub(super) headers: OwnedHeaders,
@@ -37,19 +43,16 @@ pub(super) fn of_event(event: &Event) -> Outgoing<'_> {
 
 /// A dead letter: the message as it came, with what became of it in `x-` headers.
 pub(super) fn of_letter(letter: &DeadLetter) -> Outgoing<'_> {
-    let mut outgoing = match &letter.message {
-        Incoming::Event(event) | Incoming::Carried(event, _) => of_event(event),
-        Incoming::Alien(Alien { key, headers, bytes, .. }) => {
-            let headers = headers.iter().fold(OwnedHeaders::new(), |all, (name, value)| with(all, name, value));
-            Outgoing { key: key.as_deref(), headers, bytes }
-        }
+    let DeadLetter { message, error, consumer } = letter;
+    let (mut outgoing, topic) = match message {
+        Incoming::Event(event) => (of_event(event), Topic::of_source(&event.source).map(Topic::name)),
+        _ => (message.message().map_or_else(Outgoing::default, as_it_came), None),
     };
-    let origin = letter.message.origin();
-    let topic = letter.message.event().and_then(|event| contract::Topic::of_source(&event.source)).map(contract::Topic::name);
+    let origin = message.origin();
     let more = [
-        ("x-error", Some(letter.error.clone())),
-        ("x-consumer", Some(letter.consumer.clone())),
-        ("x-topic", origin.map(|origin| origin.topic.to_string()).or_else(|| topic.map(str::to_owned))),
+        ("x-error", Some(error.clone())),
+        ("x-consumer", Some(consumer.clone())),
+        ("x-topic", origin.map(|origin| &*origin.topic).or(topic).map(str::to_owned)),
         ("x-partition", origin.map(|origin| origin.partition.to_string())),
         ("x-offset", origin.map(|origin| origin.offset.to_string())),
     ];
@@ -61,22 +64,55 @@ pub(super) fn of_letter(letter: &DeadLetter) -> Outgoing<'_> {
     outgoing
 }
 
+fn as_it_came(message: &Message) -> Outgoing<'_> {
+    let Message { key, headers, bytes, .. } = message;
+    let headers = headers.iter().fold(OwnedHeaders::new(), |all, (name, value)| with(all, name, value));
+    Outgoing { key: key.as_deref(), headers, bytes }
+}
+
+/// What goes in place of a letter that no broker takes whole: its beginning, and in `x-truncated` how many bytes it carried. The whole of it
+/// stays with its consumer.
+pub(super) fn in_short(letter: &DeadLetter) -> DeadLetter {
+    let mut message = match &letter.message {
+        Incoming::Event(event) => Message { key: None, headers: Vec::new(), bytes: event.data.get().as_bytes().to_vec(), origin: None },
+        other => other.message().cloned().unwrap_or_default(),
+    };
+    let mut room = SHORT_HEADERS;
+    message.headers.retain(|(name, value)| {
+        let left = room.checked_sub(name.len() + value.len());
+        room = left.unwrap_or(room);
+        left.is_some()
+    });
+    message.headers.push(("x-truncated".to_owned(), message.bytes.len().to_string().into_bytes()));
+    message.bytes.truncate(SHORT);
+    if let Some(key) = &mut message.key {
+        key.truncate(SHORT_HEADERS);
+    }
+    let error = letter.error.chars().take(SHORT_ERROR).collect();
+    DeadLetter { message: Incoming::Alien(Alien { message, cause: String::new() }), error, consumer: letter.consumer.clone() }
+}
+
 fn with(headers: OwnedHeaders, name: &str, value: &[u8]) -> OwnedHeaders {
     headers.insert(Header { key: name, value: Some(value) })
 }
 
 /// What a message of `topic` is.
-pub(super) fn read(message: &impl Message, topic: Arc<str>) -> Incoming {
-    let origin = Origin { topic, partition: message.partition(), offset: message.offset() };
+pub(super) fn read(message: &impl rdkafka::Message, topic: Arc<str>) -> Incoming {
+    let origin = Some(Origin { topic, partition: message.partition(), offset: message.offset() });
     let bytes = message.payload().unwrap_or_default();
-    let read = headers(message).map(|headers| (event(&headers, bytes).map_err(|broken| broken.to_string()), headers));
-    let (cause, headers) = match read {
-        Ok((Ok(event), _)) => return Incoming::Carried(event, origin),
-        Ok((Err(broken), headers)) => (broken, headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_vec())).collect()),
-        Err(unreadable) => (unreadable.to_string(), Vec::new()),
+    let (read, headers) = match headers(message) {
+        Ok(headers) => (event(&headers, bytes), headers),
+        Err(unreadable) => (Err(Broken::Envelope(unreadable.to_string())), Vec::new()),
     };
-    let key = message.key().map(<[u8]>::to_vec);
-    Incoming::Alien(Alien { key, headers, bytes: bytes.to_vec(), cause, origin: Some(origin) })
+    if matches!(read, Err(Broken::Foreign { .. })) {
+        return Incoming::Foreign(origin);
+    }
+    let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_vec())).collect();
+    let message = Message { key: message.key().map(<[u8]>::to_vec), headers, bytes: bytes.to_vec(), origin };
+    match read {
+        Ok(event) => Incoming::Carried(event, message),
+        Err(broken) => Incoming::Alien(Alien { message, cause: broken.to_string() }),
+    }
 }
 
 fn event(headers: &[(&str, &[u8])], bytes: &[u8]) -> Result<Event, Broken> {
@@ -94,7 +130,7 @@ fn event(headers: &[(&str, &[u8])], bytes: &[u8]) -> Result<Event, Broken> {
 struct Unreadable;
 
 /// The headers of a message. rdkafka panics at a name that is no text; one such message must not be the end of the consumer.
-fn headers(message: &impl Message) -> Result<Vec<(&str, &[u8])>, Unreadable> {
+fn headers(message: &impl rdkafka::Message) -> Result<Vec<(&str, &[u8])>, Unreadable> {
     let read =
         || message.headers().into_iter().flat_map(Headers::iter).map(|header| (header.key, header.value.unwrap_or_default())).collect();
     catch_unwind(AssertUnwindSafe(read)).map_err(|_| Unreadable)

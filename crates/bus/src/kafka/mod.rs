@@ -11,8 +11,6 @@ mod producer;
 mod settings;
 mod topics;
 
-use rdkafka::error::KafkaError;
-
 pub use consumer::consume;
 pub use producer::Producer;
 pub use settings::{Property, Settings, SettingsError};
@@ -20,11 +18,10 @@ pub use topics::{Audience, DEAD_LETTERS, prepare};
 
 /// Kafka could not do what it was asked.
 #[derive(Debug, thiserror::Error)]
-#[error("Kafka: {0}")]
-pub struct KafkaFailure(String);
-
-impl From<KafkaError> for KafkaFailure {
-    fn from(error: KafkaError) -> Self {
-        Self(error.to_string())
-    }
+#[error("Kafka at {servers}: {cause}")]
+pub struct KafkaFailure {
+    /// Where it is, as it was given.
+    servers: String,
+    /// What went wrong.
+    cause: String,
 }

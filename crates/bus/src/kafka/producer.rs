@@ -1,7 +1,8 @@
 //! The producing end: whole batches are handed over, then all reports awaited together, since one by one they cost a round trip each.
 //!
-//! Idempotent, so that the broker neither repeats nor reorders what it is sent twice. When a batch fails, what has not left yet is taken back
-//! before the error is told: nothing newer of a product can then overtake what comes again.
+//! Idempotent, so that the broker neither repeats nor reorders what it is sent twice. When a batch fails or is given up, nothing more of it is
+//! handed over and what has not left yet is taken back: nothing newer of a product can then overtake what comes again. Each outlet has a client
+//! of its own, so what is taken back is its own alone.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,7 +18,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::message::{self, Outgoing};
-use super::topics::DEAD_LETTERS;
+use super::topics::{DEAD_LETTERS, LARGEST};
 use super::{KafkaFailure, Settings, client};
 use crate::{DeadLetter, DeadLetterOffice, Outlet, Undelivered};
 
@@ -28,20 +29,52 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Before a full queue is tried again.
 const QUEUE_FULL: Duration = Duration::from_millis(5);
 
-/// One client of a cluster, whom several outlets may share. Cheap to clone.
-#[derive(Clone)]
-pub struct Producer {
-    config: ClientConfig,
-    client: Arc<Mutex<Arc<Client>>>,
-}
-
 type Client = ThreadedProducer<Reports>;
 
+/// Makes the outlets of a cluster. Cheap to clone.
+#[derive(Clone)]
+pub struct Producer {
+    settings: Settings,
+    config: ClientConfig,
+    /// Of the first outlet: it was made to see whether one can be.
+    first: Arc<Mutex<Option<Line>>>,
+}
+
 impl Producer {
-    /// Makes the client. It asks no broker: one that is away may come later.
+    /// Makes a first client. It asks no broker: one that is away may come later.
     pub fn new(settings: &Settings) -> Result<Self, KafkaFailure> {
-        let mut config = settings.client("gudang-relay");
-        for (property, value) in [
+        let config = config(settings);
+        let client = config.create_with_context(Reports).map_err(|error| settings.failure(&error))?;
+        let first = Line { settings: settings.clone(), config: config.clone(), client: tokio::sync::Mutex::new(Some(client)) };
+        Ok(Self { settings: settings.clone(), config, first: Arc::new(Mutex::new(Some(first))) })
+    }
+
+    /// An outlet for the journal whose events `topic` carries.
+    pub fn outlet(&self, topic: Topic) -> Arc<dyn Outlet> {
+        Arc::new(ToTopic { line: self.line(), topic })
+    }
+
+    /// Where dead letters go.
+    pub fn dead_letters(&self) -> Arc<dyn DeadLetterOffice> {
+        Arc::new(ToDeadLetters { line: self.line() })
+    }
+
+    fn line(&self) -> Line {
+        let first = self.first.lock().unwrap_or_else(PoisonError::into_inner).take();
+        first.unwrap_or_else(|| Line {
+            settings: self.settings.clone(),
+            config: self.config.clone(),
+            client: tokio::sync::Mutex::default(),
+        })
+    }
+}
+
+/// The properties of a producer.
+pub(super) fn config(settings: &Settings) -> ClientConfig {
+    let largest = LARGEST.to_string();
+    settings.client(
+        "gudang-relay",
+        &[
             ("enable.idempotence", "true"),
             ("acks", "all"),
             ("partitioner", "murmur2_random"),
@@ -50,67 +83,84 @@ impl Producer {
             ("message.timeout.ms", "40000"),
             ("request.timeout.ms", "10000"),
             ("queue.buffering.max.kbytes", "16384"),
-        ] {
-            // What somebody has set stays, apart from what nobody may set.
-            if !settings.says(property) {
-                config.set(property, value);
-            }
-        }
-        let client = Arc::new(Mutex::new(Arc::new(config.create_with_context(Reports)?)));
-        Ok(Self { config, client })
-    }
+            ("message.max.bytes", &largest),
+        ],
+    )
+}
 
-    /// An outlet for the journal whose events `topic` carries.
-    pub fn outlet(&self, topic: Topic) -> Arc<dyn Outlet> {
-        Arc::new(ToTopic { producer: self.clone(), topic })
-    }
+/// One client, for one batch at a time; made when it is first needed.
+struct Line {
+    settings: Settings,
+    config: ClientConfig,
+    client: tokio::sync::Mutex<Option<Client>>,
+}
 
-    /// Where dead letters go.
-    pub fn dead_letters(&self) -> Arc<dyn DeadLetterOffice> {
-        Arc::new(self.clone())
-    }
-
-    fn client(&self) -> MutexGuard<'_, Arc<Client>> {
-        self.client.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
+impl Line {
     /// Sends everything and returns when all of it is written at enough brokers.
     async fn send<'a>(&self, topic: &str, messages: impl Iterator<Item = Outgoing<'a>>) -> Result<(), KafkaError> {
-        let client = Arc::clone(&self.client());
-        let batch = Arc::new(Batch::default());
-        let until = Instant::now() + PATIENCE;
-        for message in messages {
-            if let Err(error) = hand_over(&client, topic, message, &batch, until).await {
-                batch.fail(error);
-                break;
-            }
+        let mut place = self.client.lock().await;
+        let client = match &mut *place {
+            Some(client) => client,
+            none => none.insert(self.config.create_with_context(Reports)?),
+        };
+        let sent = exchange(client, topic, messages).await;
+        if let Some((code, reason)) = client.client().fatal_error() {
+            tracing::warn!(kafka.code = %code, reason, "the producer cannot go on, a new one takes its place");
+            client::let_go(place.take());
         }
-        batch.report(None);
-        let mut patience = until - Instant::now();
-        loop {
-            let heard = timeout(patience, batch.news.notified()).await;
-            if batch.open.load(Ordering::Acquire) == 0 {
-                break;
-            }
-            tracing::debug!(topic, in_time = heard.is_ok(), "what has not left yet is taken back");
-            client.purge(PurgeConfig::default().queue());
-            patience = PATIENCE;
-        }
-        let failed = batch.failed().take();
-        self.renew(&client);
-        failed.map_or(Ok(()), Err)
+        sent
     }
 
-    /// Takes a new client in place of one that can go on no more.
-    fn renew(&self, client: &Arc<Client>) {
-        let Some((code, reason)) = client.client().fatal_error() else { return };
-        let mut current = self.client();
-        if Arc::ptr_eq(&current, client) {
-            tracing::warn!(kafka.code = %code, reason, "the producer cannot go on, a new one takes its place");
-            match self.config.create_with_context(Reports) {
-                Ok(new) => *current = Arc::new(new),
-                Err(error) => tracing::warn!(error = %error, "a new producer could not be made"),
-            }
+    fn undelivered(&self, topic: &str, error: &KafkaError) -> Undelivered {
+        Undelivered { outlet: format!("Kafka's topic {topic}"), cause: Box::new(self.settings.failure(error)) }
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        client::let_go(self.client.get_mut().take());
+    }
+}
+
+/// Hands a batch over and waits until every message of it is reported.
+async fn exchange<'a>(client: &Client, topic: &str, messages: impl Iterator<Item = Outgoing<'a>>) -> Result<(), KafkaError> {
+    let batch = Arc::new(Batch::default());
+    let _given_up = TakeBack { client, batch: &batch };
+    let until = Instant::now() + PATIENCE;
+    for message in messages {
+        if batch.failed().is_some() {
+            break;
+        }
+        if let Err(error) = hand_over(client, topic, message, &batch, until).await {
+            batch.fail(error);
+            break;
+        }
+    }
+    batch.report(None);
+    let mut patience = until - Instant::now();
+    loop {
+        let heard = timeout(patience, batch.news.notified()).await;
+        if batch.is_settled() {
+            break;
+        }
+        tracing::debug!(topic, in_time = heard.is_ok(), "what has not left yet is taken back");
+        client.purge(PurgeConfig::default().queue());
+        patience = PATIENCE;
+    }
+    let failed = batch.failed().take();
+    failed.map_or(Ok(()), Err)
+}
+
+/// Takes back what has not left yet, should nobody wait for it any more.
+struct TakeBack<'a> {
+    client: &'a Client,
+    batch: &'a Batch,
+}
+
+impl Drop for TakeBack<'_> {
+    fn drop(&mut self) {
+        if !self.batch.is_settled() {
+            self.client.purge(PurgeConfig::default().queue());
         }
     }
 }
@@ -153,6 +203,10 @@ impl Default for Batch {
 }
 
 impl Batch {
+    fn is_settled(&self) -> bool {
+        self.open.load(Ordering::Acquire) == 0
+    }
+
     fn failed(&self) -> MutexGuard<'_, Option<KafkaError>> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -194,9 +248,9 @@ impl ProducerContext for Reports {
     }
 }
 
-/// An outlet: a producer and a topic.
+/// An outlet: a client and a topic.
 struct ToTopic {
-    producer: Producer,
+    line: Line,
     topic: Topic,
 }
 
@@ -207,21 +261,35 @@ impl Outlet for ToTopic {
 
     fn deliver<'a>(&'a self, events: &'a [Event]) -> BoxFuture<'a, Result<(), Undelivered>> {
         Box::pin(async move {
-            let sent = self.producer.send(self.topic.name(), events.iter().map(message::of_event)).await;
-            sent.map_err(|error| undelivered(self.topic.name(), error))
+            let sent = self.line.send(self.topic.name(), events.iter().map(message::of_event)).await;
+            sent.map_err(|error| self.line.undelivered(self.topic.name(), &error))
         })
     }
 }
 
-impl DeadLetterOffice for Producer {
+/// The office of dead letters.
+struct ToDeadLetters {
+    line: Line,
+}
+
+impl DeadLetterOffice for ToDeadLetters {
+    /// One by one, so that a letter that is refused keeps none behind it.
     fn post<'a>(&'a self, letters: &'a [DeadLetter]) -> BoxFuture<'a, Result<(), Undelivered>> {
         Box::pin(async move {
-            let sent = self.send(DEAD_LETTERS, letters.iter().map(message::of_letter)).await;
-            sent.map_err(|error| undelivered(DEAD_LETTERS, error))
+            for letter in letters {
+                let mut sent = self.line.send(DEAD_LETTERS, std::iter::once(message::of_letter(letter))).await;
+                if sent.as_ref().is_err_and(is_too_large) {
+                    let short = message::in_short(letter);
+                    sent = self.line.send(DEAD_LETTERS, std::iter::once(message::of_letter(&short))).await;
+                }
+                sent.map_err(|error| self.line.undelivered(DEAD_LETTERS, &error))?;
+            }
+            Ok(())
         })
     }
 }
 
-fn undelivered(topic: &str, error: KafkaError) -> Undelivered {
-    Undelivered { outlet: format!("Kafka's topic {topic}"), cause: Box::new(KafkaFailure::from(error)) }
+fn is_too_large(error: &KafkaError) -> bool {
+    use RDKafkaErrorCode::{MessageBatchTooLarge, MessageSizeTooLarge};
+    matches!(error.rdkafka_error_code(), Some(MessageSizeTooLarge | MessageBatchTooLarge))
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Instant;
 
 use bus::kafka::Producer;
-use bus::{Alien, DeadLetter, Incoming, Origin};
+use bus::{Alien, DeadLetter, Incoming, Message, Origin};
 use contract::{Event, Topic};
 use rdkafka::message::{Header, OwnedHeaders};
 
@@ -73,8 +73,9 @@ async fn an_event_lies_in_its_partition_in_binary_mode_as_the_golden_has_it_and_
     let running = Running::start(&settings, &notes);
     notes.until(1).await;
     running.stop().await;
-    let [Incoming::Carried(read, origin)] = &notes.all()[..] else { panic!("one event") };
+    let [Incoming::Carried(read, message)] = &notes.all()[..] else { panic!("one event") };
     assert_eq!(serde_json::to_string(read).expect("JSON"), serde_json::to_string(&event).expect("JSON"));
+    let origin = message.origin.as_ref().expect("a place");
     assert_eq!((&*origin.topic, origin.partition, origin.offset), ("stock-changes", lying[0].partition, 0));
 }
 
@@ -125,11 +126,11 @@ async fn what_is_no_event_is_handed_over_as_it_came_with_its_place() {
     running.stop().await;
     let all = notes.all();
     let [Incoming::Alien(first), Incoming::Alien(second), Incoming::Carried(third, _)] = &all[..] else { panic!("{all:?}") };
-    let Alien { key, headers, bytes, cause, origin } = first;
+    let Alien { message: Message { key, headers, bytes, origin }, cause } = first;
     assert_eq!((key.as_deref(), bytes.as_slice()), (Some(&b"anything"[..]), &b"\xff\0no JSON"[..]));
     assert_eq!(headers, &[("ce_id".to_owned(), b"1".to_vec()), ("x".to_owned(), b"\x01".to_vec())]);
     assert!(cause.contains("`specversion` is missing"), "{cause}");
-    let place = |alien: &Alien| alien.origin.clone().expect("a place");
+    let place = |alien: &Alien| alien.message.origin.clone().expect("a place");
     assert_eq!((place(first).offset, place(second).offset), (0, 1));
     assert_eq!(origin.as_ref().map(|origin| &*origin.topic), Some("stock-changes"));
     assert_eq!(third.id, event.id);
@@ -140,30 +141,58 @@ async fn a_dead_letter_is_the_message_as_it_came_with_what_became_of_it() {
     let (kafka, settings) = cluster().await;
     let origin = Origin { topic: "stock-changes".into(), partition: 3, offset: 77 };
     let letter = |message| DeadLetter { message, error: "version 3 came, 2 is missing".to_owned(), consumer: "gudang-test".to_owned() };
-    let alien = Alien {
+    let message = Message {
         key: Some(b"k".to_vec()),
         headers: vec![("a".to_owned(), b"1".to_vec()), ("a".to_owned(), b"2".to_vec())],
         bytes: b"\0\xff".to_vec(),
-        cause: String::new(),
-        origin: Some(origin.clone()),
+        origin: Some(origin),
     };
     let event = event(1, 3);
-    let letters = [letter(Incoming::Alien(alien)), letter(Incoming::Carried(event.clone(), origin)), letter(Incoming::Event(event))];
+    let carried = Incoming::Carried(event.clone(), Message { key: Some(b"c".to_vec()), ..message.clone() });
+    let alien = Incoming::Alien(Alien { message, cause: String::new() });
+    let letters = [letter(alien), letter(carried), letter(Incoming::Event(event))];
     Producer::new(&settings).expect("a producer").dead_letters().post(&letters).await.expect("posted");
     let lying = raw::everything(&kafka, "dead-letters");
     let find = |key: &str| lying.iter().filter(|message| message.key.as_deref() == Some(key.as_bytes())).collect::<Vec<_>>();
-    let said = |message: &raw::Lying, name: &str| message.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-    let alien = find("k")[0];
-    assert_eq!(alien.bytes, b"\0\xff");
     let pairs = |message: &raw::Lying| message.headers.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>();
     let stamped =
         ["x-error=version 3 came, 2 is missing", "x-consumer=gudang-test", "x-topic=stock-changes", "x-partition=3", "x-offset=77"];
-    assert_eq!(pairs(alien), [&["a=1", "a=2"][..], &stamped].concat());
-    let events = find(&product(1));
-    assert_eq!(events.len(), 2);
-    assert!(pairs(events[0]).ends_with(&stamped.map(str::to_owned)));
-    assert_eq!(said(events[0], "ce_sequence").as_deref(), Some("3"));
-    assert_eq!((said(events[1], "x-topic").as_deref(), said(events[1], "x-offset")), (Some("stock-changes"), None));
+    for key in ["k", "c"] {
+        let as_it_came = find(key)[0];
+        assert_eq!(as_it_came.bytes, b"\0\xff", "{key}");
+        assert_eq!(pairs(as_it_came), [&["a=1", "a=2"][..], &stamped].concat(), "{key}");
+    }
+    let own = find(&product(1))[0];
+    let said = |name: &str| own.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+    assert_eq!(["ce_sequence", "x-topic", "x-offset"].map(said), [Some("3"), Some("stock-changes"), None]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_letter_that_is_too_large_for_any_broker_is_sent_in_short_and_keeps_none_behind_it() {
+    let (kafka, settings) = cluster().await;
+    let letter = |key: &str, bytes: usize| {
+        let headers = vec![("small".to_owned(), b"kept".to_vec()), ("large".to_owned(), vec![b'h'; bytes / 2])];
+        let origin = Some(Origin { topic: "stock-changes".into(), partition: 3, offset: 77 });
+        let message = Message { key: Some(key.as_bytes().to_vec()), headers, bytes: vec![b'x'; bytes], origin };
+        let (error, consumer) = ("e".repeat(bytes), "gudang-test".to_owned());
+        DeadLetter { message: Incoming::Alien(Alien { message, cause: String::new() }), error, consumer }
+    };
+    let letters = [letter("small", 10), letter("large", 2_000_000), letter("vast", 9_000_000), letter("last", 20)];
+    let office = Producer::new(&settings).expect("a producer").dead_letters();
+    office.post(&letters).await.expect("posted");
+    let lying = raw::everything(&kafka, "dead-letters");
+    assert_eq!(lying.len(), 4, "each once");
+    for (letter, whole) in letters.iter().zip([true, true, false, true]) {
+        let message = letter.message.message().expect("a message");
+        let lies = lying.iter().find(|lying| lying.key == message.key).expect("it is there");
+        let said = |name: &str| lies.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str());
+        assert!(message.bytes.starts_with(&lies.bytes) && !lies.bytes.is_empty());
+        assert_eq!(lies.bytes.len() == message.bytes.len(), whole);
+        assert_eq!(said("x-truncated"), (!whole).then_some("9000000"));
+        assert_eq!((said("small"), said("large").is_some()), (Some("kept"), whole));
+        assert!(letter.error.starts_with(said("x-error").expect("an error")));
+        assert_eq!((said("x-topic"), said("x-offset")), (Some("stock-changes"), Some("77")));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

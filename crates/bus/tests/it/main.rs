@@ -6,4 +6,6 @@ mod fixture;
 mod groups;
 mod lossy;
 mod raw;
+mod returns;
+mod sending;
 mod topics;

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication};
+use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::message::{Headers, Message, OwnedHeaders};
 use rdkafka::producer::{FutureProducer, FutureRecord};
@@ -29,6 +31,32 @@ fn client(kafka: &Kafka, group: &str) -> BaseConsumer {
 /// How many partitions a topic has.
 pub(crate) fn partitions(kafka: &Kafka, topic: &str) -> i32 {
     client(kafka, "raw").fetch_metadata(Some(topic), PATIENCE).expect("metadata").topics()[0].partitions().len() as i32
+}
+
+/// How the members of a group share partitions out.
+pub(crate) fn protocol(kafka: &Kafka, group: &str) -> String {
+    let groups = client(kafka, "raw").fetch_group_list(Some(group), PATIENCE).expect("groups");
+    groups.groups().iter().map(|group| group.protocol().to_owned()).collect()
+}
+
+/// What a topic is set to.
+pub(crate) async fn settings(kafka: &Kafka, topic: &str) -> BTreeMap<String, String> {
+    let admin = admin(kafka);
+    let described = admin.describe_configs(&[ResourceSpecifier::Topic(topic)], &AdminOptions::new()).await.expect("an answer");
+    let described = described.into_iter().next().expect("a topic").expect("its settings");
+    described.entries.into_iter().filter_map(|entry| Some((entry.name, entry.value?))).collect()
+}
+
+/// Makes a topic, set as it is told.
+pub(crate) async fn make(kafka: &Kafka, topic: &str, partitions: i32, set: &[(&str, &str)]) {
+    let new = NewTopic::new(topic, partitions, TopicReplication::Fixed(1));
+    let new = set.iter().fold(new, |new, (name, value)| new.set(name, value));
+    let made = admin(kafka).create_topics([&new], &AdminOptions::new()).await.expect("an answer");
+    assert!(made.iter().all(Result::is_ok), "{made:?}");
+}
+
+fn admin(kafka: &Kafka) -> AdminClient<DefaultClientContext> {
+    ClientConfig::new().set("bootstrap.servers", kafka.servers()).create().expect("a client")
 }
 
 /// Everything in a topic, partition by partition in its order.

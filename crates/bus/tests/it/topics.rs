@@ -34,10 +34,33 @@ async fn topics_are_made_once_and_groups_without_offsets_begin_at_the_beginning(
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn topics_are_set_as_they_are_meant_and_those_that_are_there_stay_as_they_are() {
+    let kafka = Kafka::start();
+    raw::make(&kafka, "stock-changes", 20, &[("retention.ms", "1000000")]).await;
+    kafka::prepare(&settings(&kafka), Vec::new()).await.expect("topics");
+    // Whoever comes later with another number changes nothing.
+    let more = kafka::Settings::new(kafka.servers(), 24, Vec::new()).expect("settings");
+    assert!(kafka::prepare(&more, Vec::new()).await.expect("again").is_empty());
+    for (topic, partitions, settled) in [
+        ("product-events", 12, vec![("cleanup.policy", "compact"), ("min.insync.replicas", "1")]),
+        ("stock-changes", 20, vec![("cleanup.policy", "delete"), ("retention.ms", "1000000")]),
+        ("notifications", 12, vec![("cleanup.policy", "delete"), ("retention.ms", "604800000")]),
+        ("dead-letters", 12, vec![("cleanup.policy", "delete"), ("retention.ms", "2592000000"), ("max.message.bytes", "8388608")]),
+    ] {
+        assert_eq!(raw::partitions(&kafka, topic), partitions, "{topic}");
+        let said = raw::settings(&kafka, topic).await;
+        for (name, value) in settled {
+            assert_eq!(said.get(name).map(String::as_str), Some(value), "{topic}: {name}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_cluster_that_is_away_is_an_error_within_a_bound() {
     let mut kafka = Kafka::start();
     kafka.kill();
     let begun = std::time::Instant::now();
-    kafka::prepare(&settings(&kafka), Vec::new()).await.expect_err("nobody is there");
+    let error = kafka::prepare(&settings(&kafka), Vec::new()).await.expect_err("nobody is there").to_string();
+    assert!(error.contains(kafka.servers()), "it says where: {error}");
     assert!(begun.elapsed() < std::time::Duration::from_secs(30));
 }

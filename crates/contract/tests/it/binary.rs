@@ -73,3 +73,28 @@ fn data_that_is_no_json_leaves_the_envelope_readable_and_the_payload_broken() {
         assert!(!matches!(event.payload(), Ok(Payload::Unknown) | Err(_)));
     }
 }
+
+#[test]
+fn an_event_of_somebody_else_is_foreign_and_not_broken_in_both_forms() {
+    let foreign = [("specversion", "1.0"), ("id", "A-42"), ("source", "https://example.org/till"), ("type", "org.example.sold")];
+    let ours = ("source", "/gudang/stock");
+    let with = |place: usize, attribute: (&'static str, &'static str)| {
+        let mut attributes = foreign;
+        attributes[place] = attribute;
+        attributes
+    };
+    let json = |attributes: &[(&str, &str)]| serde_json::to_vec(&attributes.iter().copied().collect::<std::collections::BTreeMap<_, _>>());
+    for attributes in [foreign, with(2, ours), with(3, ("type", "gudang.stock.changed.v1"))] {
+        let (binary, structured) = (Event::from_binary(attributes, b"{}"), Event::from_json(&json(&attributes).expect("JSON")));
+        assert!(matches!(binary, Err(Broken::Foreign { .. })), "{binary:?}");
+        assert!(matches!(structured, Err(Broken::Foreign { .. })), "{structured:?}");
+    }
+    let mut half_ours = with(2, ours);
+    half_ours[3] = ("type", "gudang.stock.changed.v9");
+    for attributes in [&half_ours[..], &foreign[1..], &foreign[..3], &with(1, ("id", ""))] {
+        let (binary, structured) =
+            (Event::from_binary(attributes.iter().copied(), b"{}"), Event::from_json(&json(attributes).expect("JSON")));
+        assert!(matches!(binary, Err(Broken::Envelope(_))), "{binary:?}");
+        assert!(matches!(structured, Err(Broken::Envelope(_))), "{structured:?}");
+    }
+}

@@ -1,6 +1,6 @@
 //! A producer's journal, a consumer that adds up what it is told, and a producer that answers for repair.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use bus::Incoming;
@@ -86,11 +86,19 @@ pub(crate) fn incoming(events: impl IntoIterator<Item = Event>) -> Vec<Incoming>
 pub(crate) struct FakeUpstream {
     pub(crate) events: Mutex<Vec<Event>>,
     pub(crate) away: AtomicBool,
+    /// Whether it takes questions and never answers.
+    pub(crate) hangs: AtomicBool,
+    /// How often it was asked.
+    pub(crate) asked: AtomicUsize,
 }
 
 impl Upstream for FakeUpstream {
     fn stream_after<'a>(&'a self, stream: &'a str, version: i64, limit: usize) -> BoxFuture<'a, Result<Vec<Event>, UpstreamError>> {
         Box::pin(async move {
+            self.asked.fetch_add(1, Ordering::SeqCst);
+            if self.hangs.load(Ordering::SeqCst) {
+                std::future::pending::<()>().await;
+            }
             if self.away.load(Ordering::SeqCst) {
                 return Err(UpstreamError("nobody is there".into()));
             }

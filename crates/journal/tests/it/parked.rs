@@ -1,10 +1,14 @@
 //! Dead letters: what cannot be applied stands aside, others go on, and a retry takes it up in order.
 
+use std::sync::Mutex;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
-use bus::{Alien, Handler, Incoming};
+use bus::{Alien, DeadLetter, DeadLetterOffice, Handler, Incoming, Message, Origin, Undelivered};
 use contract::Topic;
+use futures::future::BoxFuture;
 use journal::Mode;
+use tokio_util::sync::CancellationToken;
 
 use crate::fixture::{broken, consumer, event, incoming, stream};
 
@@ -70,10 +74,82 @@ async fn history_that_was_rewritten_is_told_by_its_recorded_time_and_parked() {
 #[tokio::test]
 async fn what_is_no_event_is_kept_as_it_came_once() {
     let consumer = consumer(Mode::Gapless).await;
-    let alien = || Incoming::Alien(Alien { bytes: b"\xffnot json".to_vec(), cause: "no \0 CloudEvent".to_owned(), ..Alien::default() });
+    let message = || Message { bytes: b"\xffnot json".to_vec(), ..Message::default() };
+    let alien = || Incoming::Alien(Alien { message: message(), cause: "no \0 CloudEvent".to_owned() });
     consumer.intake.handle(&[alien()]).await.unwrap();
     consumer.intake.handle(&[alien(), Incoming::Event(event("a", 1))]).await.unwrap();
     let letters = consumer.letters().await;
     assert_eq!((letters.len(), letters[0].reason.as_str(), letters[0].stream.as_deref()), (1, "alien", None));
     assert_eq!(consumer.versions("a").await, [1]);
+}
+
+#[tokio::test]
+async fn what_is_somebody_else_s_is_settled_and_leaves_nothing() {
+    let consumer = consumer(Mode::Gapless).await;
+    consumer.intake.handle(&[Incoming::Foreign(None), Incoming::Event(event("a", 1))]).await.unwrap();
+    assert_eq!((consumer.versions("a").await, consumer.letters().await.len()), (vec![1], 0));
+}
+
+#[tokio::test]
+async fn many_gaps_of_a_producer_that_hangs_wait_for_it_once() {
+    const GAPS: usize = 200;
+    let consumer = consumer(Mode::Gapless).await;
+    consumer.upstream.hangs.store(true, Ordering::SeqCst);
+    let gaps = (0..GAPS).map(|shelf| event(&format!("shelf {shelf}"), 2));
+    let begun = Instant::now();
+    consumer.intake.handle(&incoming(gaps.chain([event("a", 1)]))).await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    assert_eq!(consumer.upstream.asked.load(Ordering::SeqCst), 1);
+    assert_eq!(consumer.versions("a").await, [1]);
+    assert_eq!(journal::letters::list(&consumer.database, None, 500).await.unwrap().len(), GAPS);
+
+    let begun = Instant::now();
+    consumer.intake.retry_gaps().await.unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    assert_eq!(consumer.upstream.asked.load(Ordering::SeqCst), 2);
+    consumer.upstream.hangs.store(false, Ordering::SeqCst);
+    let both = |shelf| (1..=2).map(move |version| event(&format!("shelf {shelf}"), version));
+    *consumer.upstream.events.lock().unwrap() = (0..GAPS).flat_map(both).collect();
+    for _ in 0..2 {
+        consumer.intake.retry_gaps().await.unwrap();
+    }
+    for shelf in 0..GAPS {
+        assert_eq!(consumer.versions(&format!("shelf {shelf}")).await, [1, 2]);
+    }
+}
+
+/// Keeps what it is sent.
+#[derive(Default)]
+struct Shelf {
+    letters: Mutex<Vec<DeadLetter>>,
+}
+
+impl DeadLetterOffice for Shelf {
+    fn post<'a>(&'a self, letters: &'a [DeadLetter]) -> BoxFuture<'a, Result<(), Undelivered>> {
+        self.letters.lock().unwrap().extend_from_slice(letters);
+        Box::pin(async { Ok(()) })
+    }
+}
+
+#[tokio::test]
+async fn a_letter_is_sent_on_byte_for_byte_as_its_message_came() {
+    let consumer = consumer(Mode::Gapless).await;
+    let message = |offset| Message {
+        key: Some(b"\xfea key of their own".to_vec()),
+        headers: vec![("ce_time".to_owned(), b"2026-01-01T01:00:00+01:00".to_vec()), ("x-more".to_owned(), b"\xff".to_vec())],
+        bytes: b" {\"quantity\" :\t\"many\"} ".to_vec(),
+        origin: Some(Origin { topic: "stock-changes".into(), partition: 2, offset }),
+    };
+    *consumer.upstream.events.lock().unwrap() = vec![broken("b", 1)];
+    let came = [("a", 2), ("b", 1)].map(|(shelf, version)| Incoming::Carried(broken(shelf, version), message(version)));
+    consumer.intake.handle(&came).await.unwrap();
+    let (office, stop) = (Shelf::default(), CancellationToken::new());
+    let epoch = journal::Lease::take(&consumer.database, "test").await.unwrap().unwrap().epoch;
+    let sending = journal::post::run(consumer.database.clone(), "gudang-test".to_owned(), &office, epoch, stop.clone());
+    let sent = testkit::eventually("both letters", Duration::from_secs(20), async || {
+        let letters = office.letters.lock().unwrap();
+        (letters.len() == 2).then(|| letters.iter().filter_map(|letter| letter.message.message()).cloned().collect::<Vec<_>>())
+    });
+    let sent = tokio::select! { sent = sent => sent, () = sending => panic!("it goes on until it is stopped") };
+    assert_eq!(sent, [message(2), message(1)]);
 }

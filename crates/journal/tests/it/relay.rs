@@ -97,3 +97,51 @@ async fn more_than_a_page_arrives_in_order_and_a_new_relay_goes_on_where_the_las
     }
     assert_eq!(consumer.versions("a").await, (1..=4600).collect::<Vec<_>>());
 }
+
+/// Notes what it is handed.
+#[derive(Default)]
+struct Pages(Mutex<Vec<Vec<Event>>>);
+
+impl Outlet for Pages {
+    fn name(&self) -> &'static str {
+        "pages"
+    }
+
+    fn deliver<'a>(&'a self, events: &'a [Event]) -> BoxFuture<'a, Result<(), Undelivered>> {
+        self.0.lock().unwrap().push(events.to_vec());
+        Box::pin(async { Ok(()) })
+    }
+}
+
+#[tokio::test]
+async fn a_page_is_bounded_in_bytes_and_what_was_committed_before_the_stop_is_delivered_before_the_end() {
+    const EVENTS: i64 = 60;
+    const BYTES: usize = 300_000;
+    let producer = producer().await;
+    let client = producer.database.get().await.unwrap();
+    // Large in themselves, so that no compression makes them small, and one that is larger than any page.
+    let noise = |hashes: usize| format!("(SELECT string_agg(md5(n::text || i), '') FROM generate_series(1, {hashes}) i)");
+    let large = |size: &str, from: i64, to: i64| {
+        let sql = "INSERT INTO journal (stream, version, type, partition_key, occurred_at, recorded_at, data) \
+                   SELECT 'a', n, 'gudang.stock.changed.v1', 'p', now(), now(), '\"' || DATA || '\"' FROM generate_series(FROM_, TO_) n";
+        sql.replace("DATA", size).replace("FROM_", &from.to_string()).replace("TO_", &to.to_string())
+    };
+    client.batch_execute(&large(&noise(BYTES / 32), 1, EVENTS - 1)).await.unwrap();
+    client.batch_execute(&large(&noise(200_000), EVENTS, EVENTS)).await.unwrap();
+    let pages = Arc::new(Pages::default());
+    let (stop, complete) = (CancellationToken::new(), CancellationToken::new());
+    let ticking = relay::tick(Arc::clone(&producer.journal), producer.epoch, stop.clone());
+    let relaying = tokio::spawn(relay::run(Arc::clone(&producer.journal), Arc::clone(&pages) as _, producer.epoch, complete.clone()));
+    // Nobody has woken the journal, and the wish to stop is there before the first look.
+    stop.cancel();
+    ticking.await;
+    complete.cancel();
+    relaying.await.unwrap();
+    let pages = pages.0.lock().unwrap();
+    assert_eq!(pages.concat().iter().map(|event| event.version).collect::<Vec<_>>(), (1..=EVENTS).collect::<Vec<_>>());
+    for page in pages.iter() {
+        let bytes: usize = page.iter().map(|event| event.data.get().len()).sum();
+        assert!(page.len() == 1 || bytes < (4 << 20) + 2 * BYTES, "{} events, {bytes} bytes", page.len());
+    }
+    assert!(pages.len() > 4, "{}", pages.len());
+}

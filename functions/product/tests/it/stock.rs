@@ -1,6 +1,6 @@
 //! The stock that a product shows, and what events do to it.
 
-use bus::{Alien, Incoming};
+use bus::{Alien, Incoming, Message};
 use contract::{Event, StockEvent};
 use serde_json::{Value, json};
 
@@ -93,7 +93,8 @@ async fn what_is_no_event_of_ours_is_settled_and_a_broken_one_is_put_aside() {
     let foreign = Event { source: "/elsewhere".to_owned(), ..good.clone() };
     let unknown = Event { kind: "gudang.stock.audited.v9".to_owned(), subject: format!("{}@a", good.partition_key), ..good.clone() };
     let broken = Event { subject: format!("{}@b", good.partition_key), ..good.clone() };
-    let alien = Incoming::Alien(Alien { bytes: b"rubbish".to_vec(), cause: "no event".to_owned(), ..Alien::default() });
+    let message = Message { bytes: b"rubbish".to_vec(), ..Message::default() };
+    let alien = Incoming::Alien(Alien { message, cause: "no event".to_owned() });
     deliver(&shop, &[Incoming::Event(foreign), Incoming::Event(unknown), Incoming::Event(broken), alien, Incoming::Event(good)]).await;
     assert_eq!(shown(&shop).await.1, "\"1-1\"");
     let letters = shop.get("/v1/dead-letters").await.json();
