@@ -106,7 +106,7 @@ test-compose: build ## Tries docker-compose.yml for real, where a Docker engine 
 	@scripts/test-compose.sh
 
 .PHONY: bench
-bench: bench-stock bench-reads bench-demo ## Measures everything below on a release build (ARGS="--rounds 3")
+bench: bench-stock bench-events bench-search bench-reads bench-demo ## Measures everything below on a release build (ARGS="--rounds 3")
 
 .PHONY: bench-stock
 bench-stock: ## Measures Stock over HTTP against pgbench, one transaction per sale (ARGS="--only hot")
@@ -114,9 +114,21 @@ bench-stock: ## Measures Stock over HTTP against pgbench, one transaction per sa
 	cargo build --release -p stock $(LOCKED)
 	cargo bench -p gudang --bench stock $(LOCKED) -- $(ARGS)
 
+.PHONY: bench-events
+bench-events: ## Measures events over a real Kafka against bare clients, their delay, and memory (ARGS="--only relay")
+	@scripts/setup.sh test
+	cargo build --release -p product -p stock -p notification -p analytics $(LOCKED)
+	cargo bench -p gudang --bench events $(LOCKED) -- $(ARGS)
+
+.PHONY: bench-search
+bench-search: ## Measures searches of 50 thousand products by both engines, and how soon a change is found (ARGS="--only search")
+	@scripts/setup.sh test
+	cargo build --release -p product $(LOCKED)
+	cargo bench -p gudang --bench searches $(LOCKED) -- $(ARGS)
+
 .PHONY: bench-reads
-bench-reads: ## Measures reads of a cached product against a handler that returns a constant
-	@scripts/setup.sh run
+bench-reads: ## Measures reads of a cached product against a handler that returns a constant (ARGS="--only outage")
+	@scripts/setup.sh test
 	cargo build --release -p product $(LOCKED)
 	cargo bench -p gudang --bench reads $(LOCKED) -- $(ARGS)
 

@@ -16,7 +16,7 @@ const fn driver_that_tests_use(name: &'static str, rooms: &'static [&'static str
 
 /// What speaks to something outside the process, and the rooms that may name it. A room that is not there yet may be named already.
 pub(crate) const DRIVERS: [Driver; 26] = [
-    driver("rdkafka", &["bus"], "a broker is one transport behind the bus"),
+    driver_that_tests_use("rdkafka", &["bus"], "a broker is one transport behind the bus; tests and benches look at the wire itself"),
     driver("fred", &["cache"], "Redis is the second level of the cache"),
     driver("elasticsearch", &["search"], "the search engine is one of two that answer"),
     driver("aws-sdk-sqs", &["sqs"], "one client of SQS for events and alerts"),

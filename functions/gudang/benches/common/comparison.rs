@@ -2,17 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use crate::place::Place;
-
 /// What was measured in one round, by name.
 pub(crate) type Figures = BTreeMap<&'static str, f64>;
 
-/// Parts that belong together.
-pub(crate) struct Comparison {
+/// Parts that belong together, measured at a place.
+pub(crate) struct Comparison<P> {
     /// For `--only`.
     pub(crate) name: &'static str,
     /// Measures all parts once.
-    pub(crate) measure: fn(&Place) -> anyhow::Result<Figures>,
+    pub(crate) measure: fn(&P) -> anyhow::Result<Figures>,
     /// What is to be shown of them.
     pub(crate) claims: &'static [Claim],
 }
@@ -55,9 +53,4 @@ impl Aim {
 /// A figure of a round; one that was not measured is no number, and fits no aim.
 pub(crate) fn of(figures: &Figures, name: &str) -> f64 {
     figures.get(name).copied().unwrap_or(f64::NAN)
-}
-
-/// The largest of some figures.
-pub(crate) fn best(figures: &Figures, names: &[&str]) -> f64 {
-    names.iter().map(|name| of(figures, name)).fold(0.0, f64::max)
 }

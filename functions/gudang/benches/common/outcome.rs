@@ -13,20 +13,20 @@ use crate::comparison::{Claim, Comparison, Figures};
 const QUIET: f64 = 0.1;
 
 /// All rounds of all comparisons.
-pub(crate) struct Outcome<'a> {
-    comparisons: Vec<(&'a Comparison, Vec<Figures>)>,
+pub(crate) struct Outcome<'a, P> {
+    comparisons: Vec<(&'a Comparison<P>, Vec<Figures>)>,
     /// The most that others used of the processors between the parts: 0 to 1.
     pub(crate) others_busy: f64,
 }
 
-impl<'a> Outcome<'a> {
+impl<'a, P> Outcome<'a, P> {
     /// Begins without a round.
-    pub(crate) fn new(comparisons: &[&'a Comparison]) -> Self {
+    pub(crate) fn new(comparisons: &[&'a Comparison<P>]) -> Self {
         Self { comparisons: comparisons.iter().map(|one| (*one, Vec::new())).collect(), others_busy: 0.0 }
     }
 
     /// Takes in a round of one comparison.
-    pub(crate) fn take(&mut self, comparison: &Comparison, figures: Figures) {
+    pub(crate) fn take(&mut self, comparison: &Comparison<P>, figures: Figures) {
         for (name, figure) in &figures {
             eprintln!("bench:   {name}: {}", shown(*figure));
         }
@@ -62,7 +62,7 @@ impl<'a> Outcome<'a> {
     }
 }
 
-impl fmt::Display for Outcome<'_> {
+impl<P> fmt::Display for Outcome<'_, P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (comparison, rounds) in &self.comparisons {
             writeln!(f, "{}, medians of {} rounds", comparison.name, rounds.len())?;

@@ -1,5 +1,6 @@
 //! How quiet the machine is. It knows nothing of what is measured.
 
+use std::cell::Cell;
 use std::thread;
 use std::time::Duration;
 
@@ -8,14 +9,28 @@ use anyhow::Context;
 /// How long others are watched.
 const MOMENT: Duration = Duration::from_secs(2);
 
-/// Lets no part pay for what the one before it left to be written, then watches others for a moment: the share of the processors that
-/// they keep busy, from 0 to 1.
-pub(crate) fn calm() -> anyhow::Result<f64> {
-    rustix::fs::sync();
-    let (busy, all) = ticks()?;
-    thread::sleep(MOMENT);
-    let (busy_after, all_after) = ticks()?;
-    Ok((busy_after - busy) as f64 / (all_after - all).max(1) as f64)
+/// Watches what others use of the processors between the parts of a bench.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    most: Cell<f64>,
+}
+
+impl Watch {
+    /// Lets no part pay for what the one before it left to be written, then watches others for a moment.
+    pub(crate) fn calm(&self) -> anyhow::Result<()> {
+        rustix::fs::sync();
+        let (busy, all) = ticks()?;
+        thread::sleep(MOMENT);
+        let (busy_after, all_after) = ticks()?;
+        let share = (busy_after - busy) as f64 / (all_after - all).max(1) as f64;
+        self.most.set(self.most.get().max(share));
+        Ok(())
+    }
+
+    /// The most that others used of the processors, from 0 to 1.
+    pub(crate) fn others_busy(&self) -> f64 {
+        self.most.get()
+    }
 }
 
 /// Ticks of all processors since the start, busy ones and all (`cpu` of proc(5)'s stat).

@@ -7,7 +7,10 @@
 
 mod alone;
 mod outcome;
+#[path = "../common/peak.rs"]
+mod peak;
 mod product;
+#[path = "../common/quiet.rs"]
 mod quiet;
 mod shop;
 
@@ -18,6 +21,7 @@ use anyhow::Context;
 use clap::Parser;
 
 use outcome::{Outcome, Round};
+use quiet::Watch;
 use shop::Shop;
 
 /// Rows of the one-by-one part.
@@ -69,14 +73,16 @@ fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 fn round(file: &Path, shop: &Shop) -> anyhow::Result<Round> {
-    let mut others_busy = quiet::calm()?;
+    let watch = Watch::default();
+    watch.calm()?;
     eprintln!("bench: the demo");
     let demo = product::demo(file)?;
-    others_busy = others_busy.max(quiet::calm()?);
+    watch.calm()?;
     eprintln!("bench: (a) COPY");
     let copy = alone::copy(shop)?;
-    others_busy = others_busy.max(quiet::calm()?);
+    watch.calm()?;
     eprintln!("bench: (b) one transaction a row");
     let one_by_one = alone::one_by_one(shop)?;
-    Ok(Round { demo, copy, one_by_one, others_busy: others_busy.max(quiet::calm()?) })
+    watch.calm()?;
+    Ok(Round { demo, copy, one_by_one, others_busy: watch.others_busy() })
 }

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use testkit::Gudang;
 
 use crate::outcome::{Demo, Part};
+use crate::peak::peak_mb;
 
 /// Between two looks at a process's memory. The kernel keeps the peak; only the last moment before the end could be missed.
 const LOOK: Duration = Duration::from_millis(20);
@@ -46,12 +47,4 @@ fn watch(pid: u32) -> f64 {
         thread::sleep(LOOK);
     }
     peak
-}
-
-/// The most memory that a process ever had resident (`VmHWM` of proc(5)); none when it has ended. MB are millions of bytes.
-fn peak_mb(pid: u32) -> Option<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024.0 / 1e6)
 }

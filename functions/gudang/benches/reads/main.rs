@@ -1,30 +1,32 @@
 //! `make bench-reads`: what Product answers of a product that is cached, as a ratio to a handler that returns the same bytes and does nothing.
 //!
-//! Both are asked by the same connections, in turns within a round; medians of ratios are shown, each with what is aimed at. It knows Product by
-//! its program and its API.
+//! Both are asked by the same connections, in turns within a round; medians of ratios are shown, each with what is aimed at. And what readers
+//! notice of a Redis that hangs or is gone. It knows Product by its program and its API.
 
-#[expect(dead_code, reason = "it is shared with the bench of Stock, which needs more of it")]
-#[path = "../stock/comparison.rs"]
+#[path = "../common/comparison.rs"]
 mod comparison;
 mod load;
-#[path = "../stock/outcome.rs"]
+mod outage;
+#[path = "../common/outcome.rs"]
 mod outcome;
 mod place;
-#[path = "../demo/quiet.rs"]
+#[path = "../common/programs.rs"]
+mod programs;
+#[path = "../common/quantile.rs"]
+mod quantile;
+#[path = "../common/quiet.rs"]
 mod quiet;
+#[path = "../common/run.rs"]
+mod run;
+#[path = "../common/steady.rs"]
+mod steady;
+#[path = "../common/wire.rs"]
+mod wire;
 
-use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context, ensure};
-use clap::Parser;
-
 use comparison::{Aim, Claim, Comparison, Figures, of};
-use outcome::Outcome;
 use place::Place;
-
-/// Where results go, seen from this crate.
-const RESULTS: &str = "../../bench/results";
 
 const CONSTANT: &str = "a handler that returns a constant: reads/s";
 const BY_ID: &str = "a cached product by its id: reads/s";
@@ -32,7 +34,7 @@ const BY_SKU: &str = "a cached product by its SKU: reads/s";
 const WITH_REDIS: &str = "the same by its SKU, Redis configured: reads/s";
 
 /// Reads of one product.
-const READS: Comparison = Comparison {
+const READS: Comparison<Place> = Comparison {
     name: "reads",
     measure: |place| {
         let mut figures = Figures::new();
@@ -53,41 +55,6 @@ const READS: Comparison = Comparison {
     ],
 };
 
-/// Measures reads of a cached product.
-#[derive(Debug, Parser)]
-struct Options {
-    /// How often everything is measured; medians are shown
-    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100))]
-    rounds: u32,
-    /// How long each part takes
-    #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u32).range(1..=600))]
-    seconds: u32,
-    /// Given by cargo
-    #[arg(long, hide = true)]
-    bench: bool,
-}
-
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("bench: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-fn run(options: &Options) -> anyhow::Result<()> {
-    ensure!(options.bench && !cfg!(debug_assertions), "a debug build says nothing about speed: run `make bench-reads`");
-    let place = Place::make(options.seconds)?;
-    let mut outcome = Outcome::new(&[&READS]);
-    for number in 1..=options.rounds {
-        eprintln!("bench: round {number} of {}", options.rounds);
-        outcome.take(&READS, (READS.measure)(&place).context(READS.name)?);
-    }
-    outcome.others_busy = place.others_busy();
-    println!("{outcome}");
-    let written = outcome.write(&Path::new(env!("CARGO_MANIFEST_DIR")).join(RESULTS))?;
-    println!("written to bench/results/{written}");
-    Ok(())
+    run::run(&[READS, outage::OUTAGE], Place::make)
 }

@@ -1,8 +1,9 @@
 //! Where it is measured: a Product with memory alone, one with Redis too, on the same database, and a server that returns a constant.
 
-use std::cell::Cell;
+use std::cell::{RefCell, RefMut};
+use std::fmt::Write;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
@@ -15,7 +16,11 @@ use tempfile::TempDir;
 use testkit::{Program, Redis};
 use tokio::runtime::Runtime;
 
-use crate::{load, quiet};
+use crate::load;
+use crate::outage::{InTurn, PRODUCTS};
+use crate::programs::program;
+use crate::quiet::Watch;
+use crate::steady::{self, Pace};
 
 const DATABASE: &str = "product";
 const CONNECTIONS: u32 = 64;
@@ -29,17 +34,17 @@ pub(crate) struct Place {
     memory: Program,
     with_redis: Program,
     product: Value,
-    others_busy: Cell<f64>,
+    watch: Rc<Watch>,
     // The last ones to go: the programs use them.
     _constant: Runtime,
-    _redis: Redis,
+    redis: RefCell<Redis>,
     _server: PrivateServer,
     _directory: TempDir,
 }
 
 impl Place {
     /// Makes it; a part takes so many seconds.
-    pub(crate) fn make(seconds: u32) -> anyhow::Result<Self> {
+    pub(crate) fn make(seconds: u32, watch: Rc<Watch>) -> anyhow::Result<Self> {
         let directory = tempfile::Builder::new().prefix("gudang bench ").tempdir()?;
         let server = PrivateServer::start(directory.path(), &[DATABASE])?;
         let (redis, database) = (Redis::start(), server.url(DATABASE));
@@ -49,6 +54,7 @@ impl Place {
         let made = json!({"sku": SKU, "name": "REGENCY CAKESTAND 3 TIER", "category": "Giftware", "price": "12.75", "min_stock": 10});
         let answer = runtime.block_on(memory.http().post("/v1/products", &made));
         ensure!(answer.status == 201, "a product cannot be made: {}", answer.text());
+        runtime.block_on(many(&memory))?;
         let (others, constant) = constant(answer.body.clone())?;
         Ok(Self {
             seconds,
@@ -57,9 +63,9 @@ impl Place {
             memory,
             with_redis,
             product: answer.json(),
-            others_busy: Cell::new(0.0),
+            watch,
             _constant: others,
-            _redis: redis,
+            redis: RefCell::new(redis),
             _server: server,
             _directory: directory,
         })
@@ -86,33 +92,52 @@ impl Place {
         self.read(address(&self.with_redis)?, &format!("/v1/products/{SKU}"))
     }
 
-    fn read(&self, address: SocketAddr, path: &str) -> anyhow::Result<f64> {
-        let busy = quiet::calm()?;
-        self.others_busy.set(self.others_busy.get().max(busy));
-        self.runtime.block_on(load::read(address, path, CONNECTIONS, Duration::from_secs(self.seconds.into())))
+    /// The Redis that one of them has.
+    pub(crate) fn redis(&self) -> RefMut<'_, Redis> {
+        self.redis.borrow_mut()
     }
 
-    /// The most that others used of the processors between the parts, 0 to 1.
-    pub(crate) fn others_busy(&self) -> f64 {
-        self.others_busy.get()
+    /// How long a part takes.
+    pub(crate) fn seconds(&self) -> u32 {
+        self.seconds
     }
+
+    /// Reads many products in turn where Redis is behind the memory; how long each read took.
+    pub(crate) fn steadily(&self, pace: Pace) -> anyhow::Result<Vec<(Duration, ())>> {
+        self.watch.calm()?;
+        self.runtime.block_on(steady::ask(&[address(&self.with_redis)?], pace, InTurn))
+    }
+
+    fn read(&self, address: SocketAddr, path: &str) -> anyhow::Result<f64> {
+        self.watch.calm()?;
+        self.runtime.block_on(load::read(address, path, CONNECTIONS, Duration::from_secs(self.seconds.into())))
+    }
+}
+
+/// The SKU of one of many products.
+pub(crate) fn sku(number: u32) -> String {
+    format!("many-{number:05}")
+}
+
+/// Makes many products.
+async fn many(product: &Program) -> anyhow::Result<()> {
+    let mut rows = String::new();
+    for number in 0..PRODUCTS {
+        writeln!(rows, r#"{{"sku":"{}","name":"Many {number}","category":"Giftware","price":"2.55"}}"#, sku(number))?;
+    }
+    let answer = product.http().send("POST", "/v1/products/import", &[("content-type", "application/x-ndjson")], rows).await;
+    ensure!(answer.status == 200 && answer.json()["failed"] == 0, "the products cannot be made: {}", answer.text());
+    Ok(())
 }
 
 fn address(program: &Program) -> anyhow::Result<SocketAddr> {
     Ok(program.url().trim_start_matches("http://").parse()?)
 }
 
-/// The release program `product`, which `make bench-reads` has built beside this one's.
-fn program() -> anyhow::Result<PathBuf> {
-    let program = Path::new(env!("CARGO_BIN_EXE_gudang")).with_file_name("product");
-    ensure!(program.is_file(), "the program product is not built: run `make bench-reads`");
-    Ok(program)
-}
-
 fn product(database: &str, redis: Option<&str>) -> anyhow::Result<Program> {
     let mut environment = vec![("DATABASE_URL", database), ("STOCK_URL", "http://127.0.0.1:1"), ("RUST_LOG", "error")];
     environment.extend(redis.map(|url| ("REDIS_URL", url)));
-    Ok(Program::start(program()?, &environment))
+    Ok(Program::start(program("product")?, &environment))
 }
 
 /// A server in threads of its own that answers everything with these bytes.

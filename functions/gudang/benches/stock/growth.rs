@@ -38,7 +38,7 @@ const WALK: &str = "levels of 100,000 products, 500 a page: seconds";
 const ON_PAGE: &str = "updates of levels that stay on their page (HOT), share";
 
 /// Growth.
-pub(crate) const GROWTH: Comparison = Comparison {
+pub(crate) const GROWTH: Comparison<Place> = Comparison {
     name: "growth",
     measure,
     claims: &[

@@ -13,7 +13,7 @@ const PARTS: [(&str, &str, &str); 4] = [
 ];
 
 /// Lanes.
-pub(crate) const LANES: Comparison = Comparison {
+pub(crate) const LANES: Comparison<Place> = Comparison {
     name: "lanes",
     measure,
     claims: &[Claim {

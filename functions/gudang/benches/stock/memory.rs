@@ -1,17 +1,17 @@
 //! How much memory Stock needs, each time in a fresh process.
 
 use anyhow::Context;
-use testkit::Program;
 
 use crate::comparison::{Aim, Claim, Comparison, Figures, of};
 use crate::over_http::{Load, UNIFORM};
+use crate::peak::peak_mb;
 use crate::place::Place;
 
 const SINGLES: &str = "single changes, 64 connections: MB";
 const BATCHES: &str = "batches of 1,000, 64 connections: MB";
 
 /// The most that it has resident.
-pub(crate) const MEMORY: Comparison = Comparison {
+pub(crate) const MEMORY: Comparison<Place> = Comparison {
     name: "memory",
     measure: |place| {
         let singles = peak(place, Load::closed(UNIFORM, 64, 1))?;
@@ -27,15 +27,7 @@ pub(crate) const MEMORY: Comparison = Comparison {
 fn peak(place: &Place, load: Load) -> anyhow::Result<f64> {
     let mut stock = place.another_stock(None)?;
     place.load_at_once(&stock, load)?;
-    let peak = peak_mb(&stock).context("the memory of stock cannot be read");
+    let peak = peak_mb(stock.pid().as_raw_nonzero().get().cast_unsigned()).context("the memory of stock cannot be read");
     stock.stop();
     peak
-}
-
-/// The most memory that a process ever had resident (`VmHWM` of proc(5)). MB are millions of bytes.
-fn peak_mb(program: &Program) -> Option<f64> {
-    let status = std::fs::read_to_string(format!("/proc/{}/status", program.pid().as_raw_nonzero())).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    let kib: f64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib * 1024.0 / 1e6)
 }

@@ -46,14 +46,14 @@ const BEFORE: &str = "at half the peak, before: p99 ms";
 const RECOVERED: &str = "at half the peak, after: seconds until p99 is back within twice that";
 
 /// Overload by single changes.
-pub(crate) const OVERLOAD: Comparison = Comparison {
+pub(crate) const OVERLOAD: Comparison<Place> = Comparison {
     name: "overload",
     measure: |place| measure(place, &SINGLES),
     claims: &[GOODPUT_HOLDS, MORE_IS_OFFERED, NO_IS_SAID_AT_ONCE, IT_RECOVERS],
 };
 
 /// Overload by batches.
-pub(crate) const OVERLOAD_BATCHES: Comparison = Comparison {
+pub(crate) const OVERLOAD_BATCHES: Comparison<Place> = Comparison {
     name: "overload-batches",
     measure: |place| measure(place, &BATCHES),
     claims: &[GOODPUT_HOLDS, MORE_IS_OFFERED, NO_IS_SAID_AT_ONCE, IT_RECOVERS],

@@ -1,8 +1,7 @@
 //! Where it is measured: one PostgreSQL with the laptop's settings, a database for pgbench and one for Stock, and a Stock that runs.
 
-use std::cell::{Cell, OnceCell};
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::cell::OnceCell;
+use std::rc::Rc;
 
 use anyhow::{Context, ensure};
 use postgres::private::PrivateServer;
@@ -11,10 +10,12 @@ use testkit::Program;
 use tokio::runtime::Runtime;
 use tokio_postgres::NoTls;
 
+use crate::database::{migrate, sql};
 use crate::growth::Past;
 use crate::over_http::{self, HOT, Load, Sold, UNIFORM};
 use crate::pgbench::{self, Ran, Script};
-use crate::quiet;
+use crate::programs::program;
+use crate::quiet::Watch;
 
 const PGBENCH: &str = include_str!("alone.sql");
 const PRODUCTS: &str = include_str!("products.sql");
@@ -32,20 +33,20 @@ pub(crate) struct Place {
     past: OnceCell<Past>,
     runtime: Runtime,
     server: PrivateServer,
-    others_busy: Cell<f64>,
+    watch: Rc<Watch>,
     // The last one to go: it holds the server's data.
     _directory: TempDir,
 }
 
 impl Place {
     /// Makes it; a part takes so many seconds.
-    pub(crate) fn make(seconds: u32) -> anyhow::Result<Self> {
+    pub(crate) fn make(seconds: u32, watch: Rc<Watch>) -> anyhow::Result<Self> {
         let directory = tempfile::Builder::new().prefix("gudang bench ").tempdir()?;
         let server = PrivateServer::start(directory.path(), &[ALONE, STOCK])?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         sql(&runtime, &server.url(ALONE), PGBENCH).context("the tables of pgbench cannot be made")?;
         let stock = stock(&runtime, &server.url(STOCK), HOW_MANY)?;
-        let place = Self { seconds, stock, past: OnceCell::new(), runtime, server, others_busy: Cell::new(0.0), _directory: directory };
+        let place = Self { seconds, stock, past: OnceCell::new(), runtime, server, watch, _directory: directory };
         eprintln!("bench: warming up");
         for product in [HOT, UNIFORM] {
             place.load(Load::closed(product, 64, 1).lasting(WARM_UP_SECONDS))?;
@@ -137,28 +138,13 @@ impl Place {
     /// Lets no part pay for the one before it: everything is written, and every page is logged whole again when it is touched first.
     pub(crate) fn settle(&self) -> anyhow::Result<()> {
         self.sql(ALONE, "CHECKPOINT")?;
-        let busy = quiet::calm()?;
-        self.others_busy.set(self.others_busy.get().max(busy));
-        Ok(())
+        self.watch.calm()
     }
-
-    /// The most that others used of the processors between the parts, 0 to 1.
-    pub(crate) fn others_busy(&self) -> f64 {
-        self.others_busy.get()
-    }
-}
-
-/// The release program `stock`, which `make bench` has built beside this one's.
-fn program() -> anyhow::Result<PathBuf> {
-    let program = Path::new(env!("CARGO_BIN_EXE_gudang")).with_file_name("stock");
-    ensure!(program.is_file(), "the program stock is not built: run `make bench`");
-    Ok(program)
 }
 
 /// Stock on an empty database, with products.
 fn stock(runtime: &Runtime, database: &str, products: u32) -> anyhow::Result<Program> {
-    let migrated = Command::new(program()?).arg("migrate").env("DATABASE_URL", database).status()?;
-    ensure!(migrated.success(), "stock migrate ended with {migrated}");
+    migrate("stock", database)?;
     sql(runtime, database, &PRODUCTS.replace(":products", &products.to_string())).context("the products cannot be made")?;
     start(database, None)
 }
@@ -166,16 +152,5 @@ fn stock(runtime: &Runtime, database: &str, products: u32) -> anyhow::Result<Pro
 fn start(database: &str, lanes: Option<&str>) -> anyhow::Result<Program> {
     let mut environment = vec![("DATABASE_URL", database), ("PRODUCT_URL", "http://127.0.0.1:1"), ("RUST_LOG", "error")];
     environment.extend(lanes.map(|lanes| ("STOCK_LANES", lanes)));
-    Ok(Program::start(program()?, &environment))
-}
-
-fn sql(runtime: &Runtime, url: &str, statements: &str) -> anyhow::Result<()> {
-    runtime.block_on(async {
-        let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
-        let connection = tokio::spawn(connection);
-        client.batch_execute(statements).await?;
-        drop(client);
-        connection.await??;
-        Ok(())
-    })
+    Ok(Program::start(program("stock")?, &environment))
 }
