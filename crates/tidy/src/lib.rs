@@ -5,6 +5,7 @@
 
 pub mod code;
 pub mod files;
+pub mod limits;
 pub mod rooms;
 pub mod tree;
 pub mod workspace;

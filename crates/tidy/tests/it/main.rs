@@ -87,6 +87,11 @@ fn pages_name_only_files_that_are_there() {
 }
 
 #[test]
+fn the_page_of_limits_says_what_the_code_says() {
+    holds(&tidy::limits::wrong_limits(&all_files()));
+}
+
+#[test]
 fn every_rust_file_opens_with_what_it_is() {
     every_file(files::opens_with_what_it_is, &[]);
 }
