@@ -22,8 +22,6 @@ use crate::listening::Listening;
 const SILENCE: Duration = Duration::from_secs(75);
 /// How long nobody is let in after that failed: most often, there are no more file descriptors.
 const REFUSED: Duration = Duration::from_millis(200);
-/// How long requests that were under way may take after the host was told to stop.
-const DRAIN: Duration = Duration::from_secs(10);
 /// How long a port may still belong to a process that is ending.
 const PORT: Duration = Duration::from_secs(1);
 
@@ -90,7 +88,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// Serves until `stop`, then lets the requests under way finish.
+/// Serves until `stop`, then lets the requests under way finish, however long that takes: the process has a bound for all its parts.
 pub(crate) async fn serve(name: &'static str, listener: TcpListener, routes: Router, stop: CancellationToken) {
     serve_patiently(name, listener, routes, stop, SILENCE).await;
 }
@@ -123,9 +121,7 @@ async fn serve_patiently(name: &'static str, listener: TcpListener, routes: Rout
         });
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN, connections.shutdown()).await.is_err() {
-        tracing::warn!(service = name, "requests were still under way when the time to drain was over");
-    }
+    connections.shutdown().await;
 }
 
 /// The next connection.
