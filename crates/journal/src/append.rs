@@ -51,6 +51,7 @@ pub fn table(topic: Topic) -> Table {
     Table {
         from: "journal j",
         columns: "j.id, j.stream, j.version, j.type, j.partition_key, j.occurred_at, j.recorded_at, j.traceparent, j.data",
+        bytes: "octet_length(j.data)",
         of_stream: "j.stream = $1",
         event: match topic {
             Topic::ProductEvents => |row| event(row, Topic::ProductEvents.source()),

@@ -22,6 +22,8 @@ pub struct Table {
     pub from: &'static str,
     /// What stands behind SELECT; the first column is `j.id`.
     pub columns: &'static str,
+    /// How many bytes a row's event takes, about: a number or an expression over `j`, by which pages are bounded.
+    pub bytes: &'static str,
     /// The condition that picks the rows of the stream `$1` (text).
     pub of_stream: &'static str,
     /// Makes an event of a row.
@@ -62,7 +64,7 @@ const BEGIN_AGAIN: &str = "WITH ticks AS (DELETE FROM journal_tick WHERE tick > 
 
 /// Ticks that one step of a relay spans at most, where it is far behind.
 const TICKS_A_STEP: i64 = 8;
-/// Where a page ends at the latest, as far as the journal's own columns go: a few more bytes than this, or else one row.
+/// A page ends with the row that makes it as large as this.
 const PAGE_BYTES: i64 = 4 << 20;
 /// Pages kept in memory. Relays of one journal read the same ones at about the same time.
 const PAGES_KEPT: usize = 4;
@@ -114,14 +116,14 @@ impl Journal {
         let then_open = "j.xid = ANY ($3::text[]::xid8[])";
         let became_visible =
             "pg_visible_in_snapshot(j.xid, $4::text::pg_snapshot) AND NOT pg_visible_in_snapshot(j.xid, $5::text::pg_snapshot)";
-        let Table { from, columns, of_stream, event } = table;
+        let Table { from, columns, bytes, of_stream, event } = table;
         let relation = from.split_whitespace().next().unwrap_or(from);
         Self {
             database,
             // The last column is how many rows there were before those beyond the bound of bytes were left out.
             differences: format!(
                 "SELECT {columns}, j.page_rows FROM (\
-                   SELECT j.*, count(*) OVER () AS page_rows, sum(pg_column_size(j)) OVER (ORDER BY j.id) - pg_column_size(j) AS page_bytes \
+                   SELECT j.*, count(*) OVER () AS page_rows, sum({bytes}) OVER (ORDER BY j.id) - ({bytes}) AS page_bytes \
                    FROM (SELECT * FROM (SELECT * FROM {relation} j WHERE ({since} OR {then_open}) AND {became_visible} \
                      AND j.id > $6 OFFSET 0) j ORDER BY j.id LIMIT $7) j\
                  ) j{} WHERE j.page_bytes < $8 ORDER BY j.id",

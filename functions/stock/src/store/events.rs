@@ -16,6 +16,7 @@ pub const TABLE: Table = Table {
     columns: "j.id, l.product_id, p.sku, l.location, j.kind::text, j.change_id, j.quantity, j.delta, j.on_hand, j.reserved, j.version, \
               j.unit_price, j.reason, j.reference, j.occurred_at, j.recorded_at, v.name, v.category, v.price, v.currency, \
               CASE WHEN v.archived THEN 0 ELSE v.min_stock END, j.delta_reserved",
+    bytes: "1000",
     of_stream: "j.level_id = (SELECT id FROM level WHERE product_id::text || '@' || location = $1 \
                 AND product_id = CASE WHEN $1 ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}@' THEN left($1, 36)::uuid END)",
     event,
