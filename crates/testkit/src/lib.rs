@@ -4,6 +4,7 @@
 #![expect(clippy::expect_used, reason = "a test stops at the first surprise")]
 
 mod apart;
+mod certificates;
 mod database;
 pub mod dice;
 mod elasticsearch;
@@ -22,6 +23,7 @@ mod smtp;
 use std::time::{Duration, Instant};
 
 pub use apart::{Apart, Setup};
+pub use certificates::{Authority, Certificate};
 pub use database::TestDatabase;
 pub use elasticsearch::Elasticsearch;
 pub use gudang::{Gudang, Service};
@@ -31,7 +33,7 @@ pub use program::Program;
 pub use proxy::{Blow, Marks, Point, Proxy};
 pub use redis::Redis;
 pub use server::Server;
-pub use smtp::Smtp;
+pub use smtp::{Smtp, Tls};
 
 /// Asks again every 50 ms until `question` has an answer; panics, naming `what`, when there is none within `patience`.
 pub async fn eventually<T>(what: &str, patience: Duration, mut question: impl AsyncFnMut() -> Option<T>) -> T {

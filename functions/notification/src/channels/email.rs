@@ -1,7 +1,8 @@
 //! The e-mail channel: a plain text that says in its subject what is to be done, by SMTP, to each recipient by himself.
 //!
 //! One recipient whom the server refuses keeps the alert from nobody else, and a retry goes only to those who have not had it. All copies and
-//! all attempts have the same Message-ID. What a server says for good (5xx) is for good; everything else is tried again.
+//! all attempts have the same Message-ID. What a server says of a mail for good (5xx) is for good; everything else is tried again, and so is what it
+//! says of who we are: a wrong password is mended by an operator, and then the mail goes.
 
 use std::fmt;
 use std::time::Duration;
@@ -25,6 +26,9 @@ const AT_ONCE: usize = 4;
 const NAME_LETTERS: usize = 80;
 /// Deliveries between two attempts whose recipients are remembered.
 const REMEMBERED: u64 = 10_000;
+
+/// What a server says when it does not know who we are, or that too openly (RFC 4954, section 6). None of it is about the mail.
+const AUTHENTICATION: [u16; 4] = [530, 534, 535, 538];
 
 type Transport = AsyncSmtpTransport<Tokio1Executor>;
 
@@ -137,7 +141,7 @@ impl Email {
         let envelope = Envelope::new(Some(self.from.email.clone()), vec![recipient.email.clone()]).map_err(|error| said(&error, true))?;
         match self.transport.send_raw(&envelope, mail).await {
             Ok(_) => Ok(()),
-            Err(error) => Err(said(&fault::chain(&error), error.is_permanent())),
+            Err(error) => Err(said(&fault::chain(&error), is_for_good(&error))),
         }
     }
 
@@ -151,6 +155,11 @@ impl Email {
             .header(ContentType::TEXT_PLAIN);
         self.to.iter().fold(builder, |builder, recipient| builder.to(recipient.clone())).body(text(message))
     }
+}
+
+/// Whether trying again is of no use.
+fn is_for_good(error: &lettre::transport::smtp::Error) -> bool {
+    error.is_permanent() && !error.status().is_some_and(|code| AUTHENTICATION.contains(&code.into()))
 }
 
 impl Channel for Email {

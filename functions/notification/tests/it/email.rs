@@ -104,6 +104,25 @@ async fn who_is_refused_keeps_the_alert_from_nobody_else() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_server_says_of_who_we_are_is_mended_and_then_the_mail_goes() {
+    for code in [530, 534, 535, 538] {
+        let smtp = Smtp::start();
+        let desk = alerted(&smtp, &format!("code{code}@example.com"), TIMEOUT).await;
+        let _ticking = desk.tick();
+        let delivery = eventually("it was tried again", PATIENCE, async || {
+            let delivery = desk.delivery("email", "pending").await;
+            (delivery["attempts"].as_i64() >= Some(2)).then_some(delivery)
+        })
+        .await;
+        assert!(delivery["last_error"].as_str().expect("a reason").contains(&code.to_string()), "{delivery}");
+        smtp.mend();
+        desk.meddle("UPDATE delivery SET next_attempt_at = now() WHERE channel = 'email' AND status = 'pending'").await;
+        desk.delivery("email", "delivered").await;
+        assert_eq!(smtp.mails().len(), 1);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_is_told_to_come_back_does_and_nobody_gets_it_twice() {
     let smtp = Smtp::start();
     let desk = alerted(&smtp, "shop@example.com, busy@example.com", TIMEOUT).await;

@@ -10,3 +10,4 @@ mod email;
 mod episodes;
 mod receiver;
 mod stream;
+mod tls;
