@@ -7,6 +7,7 @@ use tokio::task::AbortHandle;
 use uuid::Uuid;
 
 use crate::Origin;
+use crate::rounds::{Rounds, Turn};
 
 /// Between two looks.
 const LOOK: Duration = Duration::from_millis(200);
@@ -22,7 +23,9 @@ struct Watched<O: Origin> {
     origin: Arc<O>,
     known: Mutex<Option<Known>>,
     /// One question at a time, so that no answer overtakes a younger one.
-    turn: tokio::sync::Mutex<()>,
+    turn: Turn,
+    questions: Rounds<Uuid, O::Error>,
+    renewals: Rounds<Uuid, O::Error>,
 }
 
 #[derive(Clone, Copy)]
@@ -35,7 +38,13 @@ struct Known {
 impl<O: Origin> Watch<O> {
     /// Begins to watch; an answer `holds` for so long after the question.
     pub(crate) fn begin(origin: Arc<O>, holds: Duration) -> Self {
-        let watched = Arc::new(Watched { origin, known: Mutex::default(), turn: tokio::sync::Mutex::default() });
+        let watched = Arc::new(Watched {
+            origin,
+            known: Mutex::default(),
+            turn: Turn::default(),
+            questions: Rounds::default(),
+            renewals: Rounds::default(),
+        });
         let looking = tokio::spawn(look(Arc::clone(&watched))).abort_handle();
         Self { watched, holds, looking }
     }
@@ -48,18 +57,13 @@ impl<O: Origin> Watch<O> {
 
     /// The generation at this very moment, for who takes something out. What others know of it may be younger than what this process knows, and
     /// what they have read under it before the change would stay.
-    pub(crate) async fn ask(&self) -> Result<Uuid, O::Error> {
+    pub(crate) async fn ask(&self) -> Result<Uuid, Arc<O::Error>> {
         self.watched.ask().await
     }
 
-    /// Has the origin begin another; this process knows it at once.
-    pub(crate) async fn renew(&self) -> Result<(), O::Error> {
-        metrics::counter!("gudang_cache_generations_total").increment(1);
-        let _turn = self.watched.turn.lock().await;
-        let asked_at = Instant::now();
-        let generation = self.watched.origin.renew_generation().await?;
-        *self.watched.known() = Some(Known { generation, asked_at });
-        Ok(())
+    /// Has the origin begin another; this process knows it at once. All who wait for one at the same time have one begun together.
+    pub(crate) async fn renew(&self) -> Result<Uuid, Arc<O::Error>> {
+        self.watched.renew().await
     }
 }
 
@@ -70,12 +74,30 @@ impl<O: Origin> Drop for Watch<O> {
 }
 
 impl<O: Origin> Watched<O> {
-    async fn ask(&self) -> Result<Uuid, O::Error> {
-        let _turn = self.turn.lock().await;
-        let asked_at = Instant::now();
-        let generation = self.origin.generation().await?;
+    async fn ask(self: &Arc<Self>) -> Result<Uuid, Arc<O::Error>> {
+        let watched = Arc::clone(self);
+        let ask = move || async move {
+            let asked_at = Instant::now();
+            let generation = watched.origin.generation().await?;
+            Ok(watched.learn(generation, asked_at))
+        };
+        self.questions.join(&self.turn, ask).await
+    }
+
+    async fn renew(self: &Arc<Self>) -> Result<Uuid, Arc<O::Error>> {
+        let watched = Arc::clone(self);
+        let renew = move || async move {
+            metrics::counter!("gudang_cache_generations_total").increment(1);
+            let asked_at = Instant::now();
+            let generation = watched.origin.renew_generation().await?;
+            Ok(watched.learn(generation, asked_at))
+        };
+        self.renewals.join(&self.turn, renew).await
+    }
+
+    fn learn(&self, generation: Uuid, asked_at: Instant) -> Uuid {
         *self.known() = Some(Known { generation, asked_at });
-        Ok(generation)
+        generation
     }
 
     /// A pair is whole even where a thread panicked while holding it.

@@ -6,10 +6,13 @@
 //! not be taken out is out of reach instead, for a Redis that hangs, is cut off from one process alone, or comes back with what it once knew.
 //! This room knows no database, no route, and not what it keeps: bytes with a version.
 
+mod change;
 mod flights;
 mod generation;
+mod kept;
 mod memory;
 mod redis;
+mod rounds;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,11 +22,13 @@ use futures::future::BoxFuture;
 use moka::sync::Cache as Map;
 use uuid::Uuid;
 
+use crate::change::Things;
 use crate::flights::Flights;
 use crate::generation::Watch;
 use crate::memory::Memory;
 use crate::redis::{Read, Redis};
 
+pub use crate::change::Change;
 pub use crate::redis::{NotRedis, RedisUrl};
 
 /// How long memory may show what it was given. With [`GENERATION_HOLDS`] and one command of Redis it stays below a second.
@@ -69,6 +74,9 @@ pub trait Origin: Send + Sync + 'static {
 
     /// Puts another in its place, for every process, and returns it.
     fn renew_generation(&self) -> BoxFuture<'_, Result<Uuid, Self::Error>>;
+
+    /// Returns when every change of these things that is under way now is either visible or undone.
+    fn over<'a>(&'a self, ids: &'a [Uuid]) -> BoxFuture<'a, Result<(), Self::Error>>;
 }
 
 /// The cache of one process. Cheap to clone.
@@ -165,11 +173,22 @@ impl<O: Origin> Cache<O> {
         Ok(id)
     }
 
+    /// Begins a change of things, which it is to be told of: see [`Change`].
+    pub fn changing(&self, ids: Vec<Uuid>) -> Change<O> {
+        Change::new(self.clone(), Things::Ids(ids))
+    }
+
+    /// The same of a thing by its other name.
+    pub fn changing_named(&self, name: &str) -> Change<O> {
+        Change::new(self.clone(), Things::Named(name.to_owned()))
+    }
+
     /// Tells every level that things have changed. To be awaited after the change is committed and before it is acknowledged: from then on
     /// this process shows nothing older, and every other process nothing older than a second.
     ///
-    /// An error means that this cannot be promised, so the change must not be acknowledged.
-    pub async fn changed(&self, ids: &[Uuid]) -> Result<(), O::Error> {
+    /// An error means that this cannot be promised, so the change must not be acknowledged; who may not come again with it takes
+    /// [`Cache::changing`] or [`Cache::tell_at_last`].
+    pub async fn changed(&self, ids: &[Uuid]) -> Result<(), Arc<O::Error>> {
         if ids.is_empty() {
             return Ok(());
         }
@@ -186,16 +205,21 @@ impl<O: Origin> Cache<O> {
         Ok(())
     }
 
-    /// The same of a thing by its other name. Nothing is kept of one that does not exist.
-    pub async fn changed_named(&self, name: &str) -> Result<(), O::Error> {
-        let id = match self.0.names.get(name) {
-            Some(id) => Some(id),
-            None => self.0.origin.named(name).await?,
-        };
-        match id {
-            Some(id) => self.changed(&[id]).await,
-            None => Ok(()),
+    /// Tells of a change that is committed, in the background and until it is told.
+    pub fn tell_at_last(&self, ids: Vec<Uuid>) {
+        change::tell_at_last(self.clone(), ids);
+    }
+
+    /// The id behind a name, as it is kept or as the origin has it.
+    async fn id_behind(&self, name: &str) -> Result<Option<Uuid>, Arc<O::Error>> {
+        match self.0.names.get(name) {
+            Some(id) => Ok(Some(id)),
+            None => Ok(self.0.origin.named(name).await?),
         }
+    }
+
+    fn origin(&self) -> &O {
+        &self.0.origin
     }
 
     /// Whether Redis is used at this moment.

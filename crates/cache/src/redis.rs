@@ -41,6 +41,7 @@ const KEYS: usize = 500;
 const READ: &str = include_str!("redis/read.lua");
 const WRITE: &str = include_str!("redis/write.lua");
 const FORGET: &str = include_str!("redis/forget.lua");
+const VERSIONS: &str = include_str!("redis/versions.lua");
 
 /// Where Redis is: `redis://[[user]:password@]host[:port][/database]`, or `rediss://` for TLS. Never printed, it may hold a password.
 #[derive(Clone, PartialEq)]
@@ -92,6 +93,7 @@ struct Run {
     read: String,
     write: String,
     forget: String,
+    versions: String,
 }
 
 /// The client. Dropping it ends the connection.
@@ -150,6 +152,18 @@ impl Redis {
             }
         }
         true
+    }
+
+    /// The versions of what is there; none while it is away.
+    pub(crate) async fn versions(&self, generation: Uuid, ids: &[Uuid]) -> Option<Vec<(Uuid, Version)>> {
+        let run = self.circuit.run()?;
+        let mut there = Vec::new();
+        for part in ids.chunks(KEYS) {
+            let keys = part.iter().map(|id| key(generation, &run, *id)).collect();
+            let heads: Vec<Option<String>> = self.circuit.script(&run, &run.versions, keys, Vec::new()).await?;
+            there.extend(part.iter().zip(heads).filter_map(|(id, head)| Some((*id, version_in(&head?)?))));
+        }
+        Some(there)
     }
 }
 
@@ -214,8 +228,8 @@ impl Circuit {
         let information: String = self.client.info(Some(InfoKind::Server)).await?;
         let id = information.lines().find_map(|line| line.strip_prefix("run_id:")).unwrap_or_default().trim().to_owned();
         let load = async |script: &str| self.client.script_load::<String, _>(format!("-- run {id}\n{script}")).await;
-        let (read, write, forget) = (load(READ).await?, load(WRITE).await?, load(FORGET).await?);
-        Ok(Run { id, read, write, forget })
+        let (read, write, forget, versions) = (load(READ).await?, load(WRITE).await?, load(FORGET).await?, load(VERSIONS).await?);
+        Ok(Run { id, read, write, forget, versions })
     }
 }
 
@@ -259,7 +273,11 @@ fn value_of(entry: &Entry) -> Bytes {
 /// None for what is no value of ours.
 fn entry_in(value: &Bytes) -> Option<Entry> {
     let end = value.iter().position(|byte| *byte == b'\n')?;
-    let (major, minor) = std::str::from_utf8(&value[..end]).ok()?.split_once(' ')?;
-    let version = Version { major: major.parse().ok()?, minor: minor.parse().ok()? };
+    let version = version_in(std::str::from_utf8(&value[..end]).ok()?)?;
     Some(Entry { version, body: value.slice(end + 1..) })
+}
+
+fn version_in(head: &str) -> Option<Version> {
+    let (major, minor) = head.split_once(' ')?;
+    Some(Version { major: major.parse().ok()?, minor: minor.parse().ok()? })
 }

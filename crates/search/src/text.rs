@@ -9,6 +9,10 @@ use unicode_normalization::char::is_combining_mark;
 const WRITTEN_OUT: [(char, &str); 9] =
     [('ß', "ss"), ('æ', "ae"), ('œ', "oe"), ('ø', "o"), ('ł', "l"), ('đ', "d"), ('ð', "d"), ('þ', "th"), ('ı', "i")];
 
+/// Letters of a word that count. Longer ones, which only what is written in one letter and folded to many can have, no engine takes: PostgreSQL
+/// up to 2,046 bytes, Elasticsearch up to 255 characters.
+const WORD_LETTERS: usize = 100;
+
 /// Lower case, without accents: `Crème BRÛLÉE` -> `creme brulee`.
 pub fn folded(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
@@ -30,13 +34,17 @@ pub fn sku_key(sku: &str) -> String {
 
 /// The words of a text, folded, in their order.
 pub fn words(text: &str) -> Vec<String> {
-    folded(text).split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+    folded(text).split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty()).map(cut).collect()
 }
 
 /// What a name is found by: its words, and what a hyphen or an apostrophe joins also as one: `T-shirt` -> `shirt`, `t`, `tshirt`.
 pub fn name_words(name: &str) -> BTreeSet<String> {
-    let joined = folded(name).split_whitespace().map(sku_key).filter(|word| !word.is_empty()).collect::<Vec<_>>();
+    let joined = folded(name).split_whitespace().map(|word| cut(&sku_key(word))).filter(|word| !word.is_empty()).collect::<Vec<_>>();
     words(name).into_iter().chain(joined).collect()
+}
+
+fn cut(word: &str) -> String {
+    word.chars().take(WORD_LETTERS).collect()
 }
 
 /// Edits that a word of this length may have and still be found: none up to 2 letters, one up to 5, then two.
@@ -102,6 +110,17 @@ mod tests {
         assert_eq!(words("Red  T-shirt, 10\" (Men's)"), ["red", "t", "shirt", "10", "men", "s"]);
         let found: Vec<String> = name_words("T-shirt red").into_iter().collect();
         assert_eq!(found, ["red", "shirt", "t", "tshirt"]);
+    }
+
+    #[test]
+    fn no_word_is_longer_than_both_engines_take() {
+        // Eighteen letters each once they are folded, the most that there is; and the widest.
+        for name in ["\u{fdfa}".repeat(200), "\u{20000}".repeat(200), "a-".repeat(100)] {
+            for word in words(&name).into_iter().chain(name_words(&name)) {
+                assert!(word.len() <= 2046 && word.encode_utf16().count() <= 255, "{} bytes", word.len());
+            }
+        }
+        assert_eq!(words(&"x".repeat(150)), ["x".repeat(100)]);
     }
 
     #[test]

@@ -22,7 +22,7 @@ impl From<WriteError> for Failure {
         match &error {
             WriteError::Refused(refusal) => problem_of(refusal).into(),
             WriteError::KeyMismatch => keyed::mismatch().into(),
-            WriteError::Database(_) | WriteError::Contended => Self::of(&error),
+            WriteError::Database(_) | WriteError::Untold(_) | WriteError::Contended => Self::of(&error),
         }
     }
 }

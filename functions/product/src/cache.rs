@@ -26,10 +26,19 @@ pub(crate) struct Shelf {
     pub(crate) database: Database,
 }
 
-/// Why a product could not be read. Shared by all who waited for it.
+/// A change that the cache is to be told of.
+pub(crate) type Change = ::cache::Change<Shelf>;
+
+/// Why a product could not be read, or the cache not be told. Shared by all who waited for it.
 #[derive(Debug, thiserror::Error)]
 #[error(transparent)]
 pub(crate) struct Unread(#[from] Arc<DatabaseError>);
+
+impl From<DatabaseError> for Unread {
+    fn from(error: DatabaseError) -> Self {
+        Self(Arc::new(error))
+    }
+}
 
 impl Fault for Unread {
     fn kind(&self) -> Kind {
@@ -64,6 +73,10 @@ impl Origin for Shelf {
     fn renew_generation(&self) -> BoxFuture<'_, Result<Uuid, DatabaseError>> {
         Box::pin(store::cache::renew_generation(&self.database))
     }
+
+    fn over<'a>(&'a self, ids: &'a [Uuid]) -> BoxFuture<'a, Result<(), DatabaseError>> {
+        Box::pin(store::cache::wait_for_writers(&self.database, ids))
+    }
 }
 
 /// Reads a product by either of its names, archived ones too.
@@ -74,11 +87,12 @@ pub(crate) async fn read(products: &Products, product: &ProductRef) -> Result<Op
     })
 }
 
-/// Tells that a product has changed, or may have.
-pub(crate) async fn changed(products: &Products, product: &ProductRef) -> Result<(), DatabaseError> {
+/// Begins a change of a product; none where nobody can have kept anything of it.
+pub(crate) fn changing(products: &Products, product: Option<&ProductRef>) -> Change {
     match product {
-        ProductRef::Id(id) => products.changed(&[id.0]).await,
-        ProductRef::Sku(sku) => products.changed_named(sku.as_str()).await,
+        None => products.changing(Vec::new()),
+        Some(ProductRef::Id(id)) => products.changing(vec![id.0]),
+        Some(ProductRef::Sku(sku)) => products.changing_named(sku.as_str()),
     }
 }
 
@@ -104,7 +118,7 @@ impl Handler for Telling {
             let mut ids: Vec<Uuid> = batch.iter().filter_map(product_of).collect();
             ids.sort_unstable();
             ids.dedup();
-            self.products.changed(&ids).await.map_err(|error| Away(Box::new(error)))
+            self.products.changed(&ids).await.map_err(|error| Away(Box::new(Unread::from(error))))
         })
     }
 }

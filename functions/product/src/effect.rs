@@ -35,12 +35,7 @@ impl Effect for CopyStock {
     fn committed(&self, rows: &[Applied<'_>]) {
         let ids: BTreeSet<_> =
             rows.iter().filter_map(|row| if let Payload::Stock(level) = &row.payload { Some(level.product_id.0) } else { None }).collect();
-        let products = self.products.clone();
-        tokio::spawn(async move {
-            if let Err(error) = products.changed(&ids.into_iter().collect::<Vec<_>>()).await {
-                tracing::warn!(error = %fault::chain(&error), "the cache could not be told of newer stock");
-            }
-        });
+        self.products.tell_at_last(ids.into_iter().collect());
     }
 }
 

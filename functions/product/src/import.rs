@@ -14,6 +14,7 @@ use uuid::Uuid;
 use web::import::Row;
 
 use crate::answer::problem_of;
+use crate::cache::Unread;
 use crate::draft::ImportRow;
 use crate::rule::{self, Action, Changed, Refusal};
 use crate::service::{Shop, WriteError, fresh_id};
@@ -90,13 +91,15 @@ impl Shop {
             Err(error) if store::is_taken(&error) => return Ok(None),
             written => written?,
         }
+        // Whoever waits for this may leave, and the answer may be lost: it may be committed all the same.
+        let change = self.products.changing(group.known());
         transaction.commit().await.map_err(DatabaseError::from)?;
         // Telling the cache may take a connection: who kept one meanwhile could wait for those who do the same.
         drop(client);
         if !group.changes.is_empty() {
             self.journal.wake();
         }
-        self.products.changed(&group.known()).await?;
+        change.tell().await.map_err(Unread::from)?;
         Ok(Some(group.verdicts))
     }
 

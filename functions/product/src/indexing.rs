@@ -76,22 +76,31 @@ impl Indexing {
         Self { database, index, look: Every::new(LOOK) }
     }
 
-    /// Works off every mark once.
+    /// Works off every mark once, and sees to it now and then that there is an index that answers.
     pub(crate) async fn round(&self) -> Result<(), IndexingError> {
-        let done = self.work_off().await;
-        if let Err(IndexingError::Index(IndexError::NoIndex(_))) = done {
-            self.settle().await?;
+        let mut filling = if self.look.due() { self.settle().await? } else { None };
+        let mut worked_off = self.work_off().await;
+        if let Err(IndexingError::Index(IndexError::NoIndex(_))) = worked_off {
+            filling = self.settle().await?;
+            worked_off = self.work_off().await;
         }
-        done
+        worked_off?;
+        // It has everything that was marked when it was settled, and what was marked since comes as it always does.
+        if let Some(name) = filling {
+            self.index.refresh(&name).await?;
+            self.index.answer_from(&name).await?;
+            tracing::info!(index = name, "the search index answers");
+        }
+        Ok(())
     }
 
+    /// One pass over the marks that there are at its beginning; success means that all of them have arrived. So it ends, whatever is marked
+    /// meanwhile.
     async fn work_off(&self) -> Result<(), IndexingError> {
-        if self.look.due() {
-            self.settle().await?;
-        }
+        let Some(until) = marks::last_stale(&self.database).await? else { return Ok(()) };
         let (mut after, mut left) = (Uuid::nil(), Ok(()));
         loop {
-            let stale = marks::stale(&self.database, after, ROWS as i64).await?;
+            let stale = marks::stale(&self.database, after, until, ROWS as i64).await?;
             let Some(last) = stale.last() else { return left };
             after = *last;
             // What cannot be indexed holds up nothing behind it.
@@ -130,8 +139,9 @@ impl Indexing {
         left
     }
 
-    /// Sees to it that there is an index, and that it answers once it has everything.
-    async fn settle(&self) -> Result<(), IndexingError> {
+    /// Sees to it that there is an index that is kept; gives its name while searches are not answered from it, and from it alone. It lacks nothing
+    /// that is not marked.
+    async fn settle(&self) -> Result<Option<String>, IndexingError> {
         let live = marks::targets(&self.database).await?.into_iter().find(|target| target.live);
         let name = match live {
             Some(Target { name, .. }) if self.index.has(&name).await? => name,
@@ -143,12 +153,7 @@ impl Indexing {
             }
         };
         let answers = self.index.behind().await? == [name.as_str()];
-        if !answers && marks::stale(&self.database, Uuid::nil(), 1).await?.is_empty() {
-            self.index.refresh(&name).await?;
-            self.index.answer_from(&name).await?;
-            tracing::info!(index = name, "the search index answers");
-        }
-        Ok(())
+        Ok((!answers).then_some(name))
     }
 }
 

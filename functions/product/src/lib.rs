@@ -9,6 +9,7 @@ mod draft;
 mod effect;
 mod import;
 mod indexing;
+mod kept;
 mod periodic;
 mod reindex;
 mod routes;
@@ -74,7 +75,7 @@ pub enum StartError {
 }
 
 /// The schema, oldest first.
-const MIGRATIONS: [Migration; 9] = [
+const MIGRATIONS: [Migration; 10] = [
     Migration { version: 1, name: "keys", sql: postgres::keys::SCHEMA },
     journal::schema::LEASE,
     journal::schema::RELAY,
@@ -84,6 +85,7 @@ const MIGRATIONS: [Migration; 9] = [
     Migration { version: 12, name: "cache", sql: include_str!("../migrations/V12__cache.sql") },
     Migration { version: 11, name: "search", sql: include_str!("../migrations/V11__search.sql") },
     journal::schema::letters(13),
+    Migration { version: 14, name: "search_name", sql: include_str!("../migrations/V14__search_name.sql") },
 ];
 
 /// Brings the database up to date, and does no more.
@@ -96,7 +98,7 @@ pub async fn function(config: Config) -> Result<Function, StartError> {
     let database = Database::new(&config.database)?;
     database.check_durability().await?;
     database.migrate(&MIGRATIONS).await?;
-    while store::search::catch_up(&database).await? {}
+    store::search::catch_up(&database).await?;
     let upstream = Arc::new(Peer::new(&config.stock_url)?);
     let journal = Arc::new(Journal::new(database.clone(), journal::append::table(Topic::ProductEvents)));
     // Levels are absolute: newer wins, and a missing version is nothing.
@@ -108,7 +110,8 @@ pub async fn function(config: Config) -> Result<Function, StartError> {
     let shop = Shop { database: database.clone(), journal: Arc::clone(&journal), products, currency: config.currency };
     let index = config.elasticsearch.as_ref().map(Index::new).transpose()?;
     let indexing = index.clone().map(|index| Indexing::new(database.clone(), index));
-    let routes = routes::routes(shop)
+    let routes = routes::routes(shop.clone())
+        .merge(routes::kept::routes(shop))
         .merge(routes::search::routes(Search { database: database.clone(), index }))
         .merge(journal::routes::journal(Arc::clone(&journal)))
         .merge(journal::routes::books(KEEPER, database.clone()))

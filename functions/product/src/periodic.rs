@@ -64,7 +64,7 @@ impl Work {
         }
         if self.look_behind.due() {
             // What an older release has written beside us.
-            while store::search::catch_up(self.intake.database()).await.map_err(TickError::new)? {}
+            store::search::catch_up(self.intake.database()).await.map_err(TickError::new)?;
             self.intake.retry_gaps().await.map_err(TickError::new)?;
             match self.intake.reconcile().await {
                 // Stock may start after us, or be away for a while: the next round will do.

@@ -2,7 +2,8 @@
 //!
 //! The new index is kept up to date from the moment when it is registered; what changed before, the pass over all products sees. So nothing
 //! falls between the two, whichever comes first the index itself takes the newer one. Interrupted, it has changed nothing that anybody sees;
-//! what it leaves behind the next one throws away.
+//! what it leaves behind the next one throws away. When searches go over to it both are kept, and whoever looks after the index already takes it
+//! for the one that answers: so he finishes what was interrupted there, and at no time does an index answer that is not kept up to date.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -43,6 +44,9 @@ pub enum ReindexError {
     /// Documents.
     #[error("the new index could not be filled")]
     Filling(#[from] IndexingError),
+    /// The one that answered was lost, so Product has begun another by itself.
+    #[error("Product has begun a new index by itself meanwhile: run it again if there is still a reason to")]
+    Overtaken,
 }
 
 /// How far a new index is.
@@ -64,9 +68,11 @@ pub async fn reindex(database: &postgres::Settings, index: &Settings, mut tell: 
     marks::keep_too(&database, &name).await?;
     let mut progress = Progress { done: 0, of: marks::count(&database).await? };
     tell(progress);
+    // What is added later arrives by its mark.
+    let until = marks::last(&database).await?.unwrap_or_default();
     let mut after = Uuid::nil();
     loop {
-        let page = marks::page(&database, after, ROWS).await?;
+        let page = marks::page(&database, after, until, ROWS).await?;
         let Some(last) = page.last() else { break };
         after = last.product.id.0;
         progress.done += page.len() as u64;
@@ -74,6 +80,9 @@ pub async fn reindex(database: &postgres::Settings, index: &Settings, mut tell: 
         tell(progress);
     }
     index.refresh(&name).await?;
+    if !marks::make_live(&database, &name).await? {
+        return Err(ReindexError::Overtaken);
+    }
     index.answer_from(&name).await?;
     marks::keep_only(&database, &name, false).await?;
     clear(&database, &index).await

@@ -1,5 +1,6 @@
 //! Product's HTTP API: reads a request, calls the service, writes the answer. No SQL, no rule.
 
+pub(crate) mod kept;
 pub(crate) mod search;
 
 use ::cache::Entry;

@@ -13,7 +13,7 @@ use postgres::{Database, DatabaseError, Transaction};
 use uuid::Uuid;
 
 use crate::answer::problem_of;
-use crate::cache::{self, Products};
+use crate::cache::{self, Change, Products, Unread};
 use crate::draft::NewProduct;
 use crate::rule::{self, Action, Changed, Refusal};
 use crate::store::{self, Shown};
@@ -64,6 +64,9 @@ pub(crate) struct Reply {
 pub(crate) enum WriteError {
     #[error(transparent)]
     Database(#[from] DatabaseError),
+    /// The cache could not be told of it yet, so it must not be acknowledged.
+    #[error(transparent)]
+    Untold(#[from] Unread),
     /// Nothing of it is remembered: later the same request may be taken.
     #[error(transparent)]
     Refused(#[from] Refusal),
@@ -79,6 +82,7 @@ impl Fault for WriteError {
     fn kind(&self) -> Kind {
         match self {
             Self::Database(error) => error.kind(),
+            Self::Untold(error) => error.kind(),
             Self::Refused(refusal) => refusal.kind(),
             Self::KeyMismatch => Kind::Invalid,
             Self::Contended => Kind::Unavailable,
@@ -88,6 +92,7 @@ impl Fault for WriteError {
     fn code(&self) -> &'static str {
         match self {
             Self::Database(error) => error.code(),
+            Self::Untold(error) => error.code(),
             Self::Refused(refusal) => refusal.code(),
             Self::KeyMismatch => "idempotency_key_mismatch",
             Self::Contended => "contended",
@@ -111,20 +116,19 @@ impl Shop {
             Command::Create(_) => None,
             Command::Change { product, .. } => Some(product.clone()),
         };
-        let reply = self.commit(command, once).await?;
-        if let Some(product) = known {
-            cache::changed(&self.products, &product).await?;
-        }
+        let (reply, change) = self.commit(command, once, known.as_ref()).await?;
+        change.tell().await.map_err(Unread::from)?;
         Ok(reply)
     }
 
-    async fn commit(&self, command: Command, once: Option<Once>) -> Result<Reply, WriteError> {
+    /// Commits a write. What is given with the reply is still to be told.
+    async fn commit(&self, command: Command, once: Option<Once>, known: Option<&ProductRef>) -> Result<(Reply, Change), WriteError> {
         let mut client = self.database.get().await?;
         let transaction = client.transaction().await.map_err(DatabaseError::from)?;
         if let Some(Once { key, request }) = &once {
             match keys::claim(&transaction, key, request).await? {
                 Claim::Mine => {}
-                Claim::Replay(answer) => return Ok(Reply { answer, replayed: true }),
+                Claim::Replay(answer) => return Ok((Reply { answer, replayed: true }, cache::changing(&self.products, known))),
                 Claim::Mismatch => return Err(WriteError::KeyMismatch),
             }
         }
@@ -137,11 +141,13 @@ impl Shop {
         if let Some(Once { key, .. }) = &once {
             keys::fill(&transaction, key, &outcome.answer).await?;
         }
+        // Whoever waits for this may leave, and the answer may be lost: it may be committed all the same.
+        let change = cache::changing(&self.products, known);
         transaction.commit().await.map_err(DatabaseError::from)?;
         if outcome.recorded {
             self.journal.wake();
         }
-        Ok(Reply { answer: outcome.answer, replayed: false })
+        Ok((Reply { answer: outcome.answer, replayed: false }, change))
     }
 
     async fn run(&self, transaction: &Transaction<'_>, command: Command) -> Result<Outcome, WriteError> {

@@ -8,3 +8,4 @@ mod levels;
 mod origin;
 mod slow;
 mod storm;
+mod untold;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use cache::{Cache, Entry, Origin, RedisUrl, Version};
@@ -16,6 +16,8 @@ use uuid::Uuid;
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// What a cache may be behind what was acknowledged.
 pub(crate) const BOUND: Duration = Duration::from_secs(1);
+/// Nobody listens there.
+pub(crate) const NOBODY: &str = "redis://127.0.0.1:1/0";
 /// What a read of the origin takes.
 const TAKES: Duration = Duration::from_millis(2);
 
@@ -26,6 +28,10 @@ pub(crate) struct Shelf {
     names: Mutex<HashMap<String, Uuid>>,
     generation: Mutex<Uuid>,
     held: Mutex<Option<oneshot::Receiver<()>>>,
+    held_renewal: Mutex<Option<oneshot::Receiver<()>>>,
+    /// Held by who is changing things, as rows are locked until the end of a transaction.
+    pub(crate) rows: tokio::sync::Mutex<()>,
+    pub(crate) renewals: AtomicU64,
     pub(crate) loads: AtomicU64,
     pub(crate) look_ups: AtomicU64,
     pub(crate) broken: AtomicBool,
@@ -61,6 +67,17 @@ impl Shelf {
         let (go, held) = oneshot::channel();
         *self.held.lock().expect("a lock") = Some(held);
         go
+    }
+
+    /// The next renewal of the generation answers only when the sender is used; it is renewed all the same.
+    pub(crate) fn hold_next_renewal(&self) -> oneshot::Sender<()> {
+        let (go, held) = oneshot::channel();
+        *self.held_renewal.lock().expect("a lock") = Some(held);
+        go
+    }
+
+    pub(crate) fn renewals(&self) -> u64 {
+        self.renewals.load(Ordering::SeqCst)
     }
 
     pub(crate) fn loads(&self) -> u64 {
@@ -109,9 +126,23 @@ impl Origin for Shelf {
     fn renew_generation(&self) -> BoxFuture<'_, Result<Uuid, Broken>> {
         Box::pin(async move {
             self.check()?;
-            let mut generation = self.generation.lock().expect("a lock");
-            *generation = Uuid::now_v7();
-            Ok(*generation)
+            let generation = Uuid::now_v7();
+            *self.generation.lock().expect("a lock") = generation;
+            self.renewals.fetch_add(1, Ordering::SeqCst);
+            let held = self.held_renewal.lock().expect("a lock").take();
+            tokio::time::sleep(TAKES).await;
+            if let Some(held) = held {
+                let _ = held.await;
+            }
+            Ok(generation)
+        })
+    }
+
+    fn over<'a>(&'a self, _: &'a [Uuid]) -> BoxFuture<'a, Result<(), Broken>> {
+        Box::pin(async move {
+            self.check()?;
+            drop(self.rows.lock().await);
+            Ok(())
         })
     }
 }
@@ -144,4 +175,27 @@ pub(crate) async fn shown(cache: &Cache<Shelf>, id: Uuid) -> i64 {
         assert_eq!(entry.body, format!("version {}", entry.version.major));
         entry.version.major
     })
+}
+
+/// Waits until all processes show `version`, a second at most, and asserts that none of them then goes back, for as long as an old value could
+/// come up again.
+pub(crate) async fn all_come_to(caches: &[Cache<Shelf>], id: Uuid, version: i64) {
+    let told = Instant::now();
+    for (n, cache) in caches.iter().enumerate() {
+        loop {
+            let begun = told.elapsed();
+            let shown = shown(cache, id).await;
+            if shown == version {
+                break;
+            }
+            assert!(begun < BOUND, "process {n} shows version {shown} after {begun:?}, {version} was told");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+    while told.elapsed() < BOUND * 2 {
+        for (n, cache) in caches.iter().enumerate() {
+            assert_eq!(shown(cache, id).await, version, "process {n}, after {:?}", told.elapsed());
+        }
+        tokio::time::sleep(Duration::from_millis(3)).await;
+    }
 }

@@ -44,18 +44,22 @@ const WRITE_STOCK: &str = "WITH written AS (\
      INSERT INTO search_stale SELECT product_id, version FROM written ORDER BY product_id \
      ON CONFLICT (product_id) DO UPDATE SET version = EXCLUDED.version";
 
-/// Products whose document is missing or behind: those from before there were any, and those that an older release has written since. Plan: one
-/// pass over each table, joined by hash.
+/// The last product of a page. Plan: a range of the primary key.
+const PAGE_END: &str = "SELECT id FROM product WHERE id > $1 ORDER BY id OFFSET $2 LIMIT 1";
+
+/// Products of a page whose document is missing or behind: those from before there were any, and those that an older release has written since.
+/// Plan: a range of each primary key.
 const BEHIND: &str = concat!(
     "SELECT ",
     product_columns!(),
-    " FROM product p LEFT JOIN search_document d ON d.product_id = p.id \
-     LEFT JOIN (SELECT product_id, sum(version)::bigint AS version FROM product_stock GROUP BY product_id) s ON s.product_id = p.id \
-     WHERE d.version IS NULL OR d.version < p.version OR d.stock_version <> coalesce(s.version, 0) ORDER BY p.id LIMIT $1"
+    " FROM product p LEFT JOIN search_document d ON d.product_id = p.id AND d.product_id > $1 AND d.product_id <= $2 \
+     LEFT JOIN (SELECT product_id, sum(version)::bigint AS version FROM product_stock WHERE product_id > $1 AND product_id <= $2 \
+       GROUP BY product_id) s ON s.product_id = p.id \
+     WHERE p.id > $1 AND p.id <= $2 AND (d.version IS NULL OR d.version < p.version OR d.stock_version <> coalesce(s.version, 0)) ORDER BY p.id"
 );
 
-/// Documents that are brought up in one transaction.
-const GROUP_ROWS: usize = 1000;
+/// Products of a page, which is brought up in one transaction.
+const PAGE_ROWS: i64 = 2000;
 
 /// Writes what a search finds of products that this transaction has written.
 pub(crate) async fn write(transaction: &Transaction<'_>, products: &[&Product]) -> Result<(), DatabaseError> {
@@ -89,14 +93,27 @@ pub(crate) async fn write_stock(transaction: &Transaction<'_>, products: &[Uuid]
     postgres::execute(transaction, WRITE_STOCK, &[&products]).await.map(|_| ())
 }
 
-/// Writes documents that are missing or behind, a bounded number; true when there may be more.
-pub(crate) async fn catch_up(database: &Database) -> Result<bool, DatabaseError> {
+/// Writes documents that are missing or behind: one pass over all products.
+pub(crate) async fn catch_up(database: &Database) -> Result<(), DatabaseError> {
+    let mut after = Uuid::nil();
+    while let Some(last) = catch_up_page(database, after).await? {
+        after = last;
+    }
+    Ok(())
+}
+
+/// The same of the page behind `after`; gives its last product, unless no page follows.
+async fn catch_up_page(database: &Database, after: Uuid) -> Result<Option<Uuid>, DatabaseError> {
     let mut client = database.get().await?;
     let transaction = client.transaction().await?;
-    let rows = postgres::query(&transaction, BEHIND, &[&(GROUP_ROWS as i64)]).await?;
+    let end = postgres::query_opt(&transaction, PAGE_END, &[&after, &(PAGE_ROWS - 1)]).await?;
+    let end: Option<Uuid> = end.map(|row| row.try_get(0)).transpose()?;
+    let rows = postgres::query(&transaction, BEHIND, &[&after, &end.unwrap_or(Uuid::max())]).await?;
     let products = rows.iter().map(product_in).collect::<Result<Vec<_>, _>>()?;
-    write(&transaction, &products.iter().collect::<Vec<_>>()).await?;
-    write_stock(&transaction, &products.iter().map(|product| product.id.0).collect::<Vec<_>>()).await?;
+    if !products.is_empty() {
+        write(&transaction, &products.iter().collect::<Vec<_>>()).await?;
+        write_stock(&transaction, &products.iter().map(|product| product.id.0).collect::<Vec<_>>()).await?;
+    }
     transaction.commit().await?;
-    Ok(products.len() == GROUP_ROWS)
+    Ok(end)
 }

@@ -68,8 +68,13 @@ impl Shop {
 
     /// One of several on the same database, that share what they read by a Redis.
     pub(crate) async fn on(database: &TestDatabase, redis: Option<&str>) -> Self {
+        Self::over(database.settings(), redis).await
+    }
+
+    /// The same of a database that somebody else has made.
+    pub(crate) async fn over(database: postgres::Settings, redis: Option<&str>) -> Self {
         let config = Config {
-            database: database.settings(),
+            database,
             currency: Currency::parse("EUR").unwrap(),
             stock_url: "http://127.0.0.1:1".to_owned(),
             redis: redis.map(|url| url.parse().unwrap()),

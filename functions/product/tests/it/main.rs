@@ -10,6 +10,8 @@ mod import;
 mod journal;
 mod list;
 mod malformed;
+mod processes;
 mod read;
 mod search;
 mod stock;
+mod untold;

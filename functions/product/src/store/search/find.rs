@@ -17,22 +17,61 @@ macro_rules! level {
     };
 }
 
-/// $1 what was typed, $2 its key, $3 and $4 patterns for the beginning and the inside of keys, $5 the words, $6 whole words, $7 the whole name;
-/// $8 category, $9 level, $10 and $11 score and SKU of the last page's last hit, $12 rows.
+/// The rows of a page that are found so, and by nothing better, in the order of their SKUs. $8 category, $9 level, $10 and $11 score and SKU of the
+/// last page's last hit, $12 rows.
+macro_rules! tier {
+    ($score:literal, $found:expr) => {
+        concat!(
+            "(SELECT product_id, sku, ",
+            $score,
+            "::float8 AS score FROM search_document WHERE NOT archived AND ",
+            $found,
+            " AND ($8::text IS NULL OR category = $8) AND ($9::text IS NULL OR ",
+            level!(),
+            " = $9) AND ($10::float8 IS NULL OR ",
+            $score,
+            "::float8 < $10 OR ",
+            $score,
+            "::float8 = $10 AND sku > $11) ORDER BY sku LIMIT $12)"
+        )
+    };
+}
+
+/// $1 what was typed, $2 its key, $3 and $4 patterns for the beginning and the inside of keys, $5 the words, $6 whole words, $7 the whole name, $13
+/// the score of what is found by $5 alone; the rest says [`tier`].
 ///
-/// Plan: one index for each of the five ways of being found, their bitmaps joined; then one pass over what was found.
+/// What was typed by a key that is empty is found to the letter alone. What has the pattern $4 inside has $3 and $2 too, and so on: the
+/// coarsest way of being found counts everything, and each tier leaves out the better ones.
+///
+/// Plan of the counts: an index for each way of being found, their bitmaps joined, and one pass over what was found. Of a tier: its index, or, where
+/// much is found, a walk along `search_document_sku` that ends when the page is full; nothing at all where better tiers have filled it. So what
+/// is found by one letter, often half of everything, is counted and neither kept nor sorted.
 const FIND: &str = concat!(
-    "WITH hit AS MATERIALIZED (\
-       SELECT product_id, sku, category, ",
+    "WITH counted AS (SELECT category, ",
     level!(),
-    " AS level, CASE WHEN sku = $1 THEN 6 WHEN sku_key = $2 THEN 5 WHEN sku_key LIKE $3 THEN 4 WHEN sku_key LIKE $4 THEN 3 \
-           WHEN name_key = $7 THEN 2.5 WHEN words @@ $6::text::tsquery THEN 2 ELSE $13::float8 END::float8 AS score \
-       FROM search_document WHERE NOT archived AND (sku = $1 OR sku_key = $2 OR sku_key LIKE $3 OR sku_key LIKE $4 OR words @@ $5::text::tsquery)), \
-     page AS (\
-       SELECT product_id, sku, score FROM hit WHERE ($8::text IS NULL OR category = $8) AND ($9::text IS NULL OR level = $9) \
-         AND ($10::float8 IS NULL OR score < $10 OR score = $10 AND sku > $11) ORDER BY score DESC, sku LIMIT $12) \
-     SELECT category, level, count(*), NULL::uuid, NULL::text, NULL::float8 FROM hit GROUP BY category, level \
-     UNION ALL SELECT NULL, NULL, NULL, product_id, sku, score FROM page"
+    " AS level, count(*) AS hits FROM search_document WHERE NOT archived AND (sku_key LIKE coalesce($4, $3) OR words @@ $5::text::tsquery \
+         OR CASE WHEN $2::text IS NULL THEN sku = $1 END) GROUP BY 1, 2), \
+     keys AS (",
+    tier!("6", "sku = $1"),
+    " UNION ALL ",
+    tier!("5", "sku_key = $2 AND sku <> $1"),
+    " UNION ALL ",
+    tier!("4", "sku_key LIKE $3 AND sku_key <> $2"),
+    "), parts AS ",
+    tier!("3", "sku_key LIKE $4 AND sku_key NOT LIKE $3 AND (SELECT count(*) FROM keys) < $12"),
+    ", better AS (SELECT (SELECT count(*) FROM keys) + (SELECT count(*) FROM parts) AS hits), whole AS (",
+    tier!("2.5", "name_key = $7 AND sku_key NOT LIKE coalesce($4, $3) AND (SELECT hits FROM better) < $12"),
+    " UNION ALL ",
+    tier!("2", "words @@ $6::text::tsquery AND name_key <> $7 AND sku_key NOT LIKE coalesce($4, $3) AND (SELECT hits FROM better) < $12"),
+    "), begun AS ",
+    tier!(
+        "$13",
+        "words @@ $5::text::tsquery AND (words @@ $6::text::tsquery) IS NOT TRUE AND sku_key NOT LIKE coalesce($4, $3) \
+         AND (SELECT hits FROM better) + (SELECT count(*) FROM whole) < $12"
+    ),
+    ", page AS (SELECT * FROM keys UNION ALL SELECT * FROM parts UNION ALL SELECT * FROM whole UNION ALL SELECT * FROM begun) \
+     SELECT category, level, hits, NULL::uuid, NULL::text, NULL::float8 FROM counted \
+     UNION ALL (SELECT NULL, NULL, NULL, product_id, sku, score FROM page ORDER BY score DESC, sku LIMIT $12)"
 );
 
 /// Plan: one pass over the documents.

@@ -43,3 +43,24 @@ async fn whatever_is_typed_is_answered() {
     assert_eq!(world.search("q=c+a").await["total"], 1);
     assert_eq!(world.shop.get("/v1/products/suggest?q=").await.json(), json!({"items": []}));
 }
+
+/// Eighteen letters of Arabic in one character, once it is folded: no character has more.
+const LONG: &str = "\u{fdfa}";
+
+async fn long_words(engine: Engine) {
+    let world = World::open(engine).await;
+    world.add(&format!("A-1,{},Odd,0\nA-2,{},Odd,0\n", LONG.repeat(200), "x".repeat(200))).await;
+    world.settled().await;
+    let letters: String = LONG.bytes().map(|byte| format!("%{byte:02X}")).collect();
+    for (typed, expected) in [(letters.repeat(200), "A-1"), (letters.repeat(90), "A-1"), ("x".repeat(200), "A-2"), ("x".repeat(20), "A-2")]
+    {
+        let page = world.search(&format!("q={typed}")).await;
+        assert_eq!((&page["total"], &page["items"][0]["product"]["sku"]), (&json!(1), &json!(expected)), "{engine:?}: {typed}");
+    }
+}
+
+#[tokio::test]
+async fn words_of_any_length_are_taken_and_found() {
+    long_words(Engine::Database).await;
+    long_words(Engine::Index).await;
+}

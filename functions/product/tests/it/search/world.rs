@@ -56,11 +56,13 @@ impl World {
     pub(crate) async fn open(engine: Engine) -> Self {
         match engine {
             Engine::Database => Self::with(None).await,
-            Engine::Index => {
-                let url = tokio::task::spawn_blocking(|| SERVER.get_or_init(start).clone()).await.unwrap();
-                Self::over(&url).await
-            }
+            Engine::Index => Self::over(&Self::server().await).await,
         }
+    }
+
+    /// The URL of the server that the tests share.
+    pub(crate) async fn server() -> String {
+        tokio::task::spawn_blocking(|| SERVER.get_or_init(start).clone()).await.unwrap()
     }
 
     /// One whose index is at `url`, under a name of its own.
@@ -83,6 +85,11 @@ impl World {
             world.lead();
         }
         world
+    }
+
+    /// Does the periodic work no longer.
+    pub(crate) fn lead_no_more(&mut self) {
+        self.indexing.take().iter().for_each(AbortHandle::abort);
     }
 
     /// Does the periodic work, as the leader of a database does.
