@@ -140,9 +140,10 @@ fn product(database: &str, redis: Option<&str>) -> anyhow::Result<Program> {
     Ok(Program::start(program("product")?, &environment))
 }
 
-/// A server in threads of its own that answers everything with these bytes.
+/// A server in threads of its own, as many as a service has, that answers everything with these bytes.
 fn constant(body: Bytes) -> anyhow::Result<(Runtime, SocketAddr)> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let threads = std::thread::available_parallelism()?.get().div_ceil(2);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?;
     let listener = TcpListener::bind("127.0.0.1:0")?;
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
