@@ -62,7 +62,7 @@ pub(crate) const INGEST: Comparison<Place> = Comparison {
 
 fn measure(place: &Place) -> anyhow::Result<Figures> {
     let past = place.past()?;
-    let kafka = place.kafka()?;
+    let kafka = kafka::start()?;
     let mut stock = place.stock(past, &kafka)?;
     kafka::filled(&kafka, STOCK_CHANGES, EVENTS)?;
     stock.stop();

@@ -1,5 +1,6 @@
 //! Kafka without the bus: what lies in a topic, and the plainest way to put it there.
 
+use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,22 @@ const ANSWER: Duration = Duration::from_secs(30);
 const PATIENCE: Duration = Duration::from_mins(3);
 /// Between two looks at how much has come.
 const LOOK: Duration = Duration::from_millis(20);
+
+/// A new Kafka with the topics.
+pub(crate) fn start() -> anyhow::Result<Kafka> {
+    let kafka = Kafka::start();
+    let begun = Instant::now();
+    loop {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_gudang"));
+        let made = command.args(["topics", "--kafka-bootstrap-servers", kafka.servers()]).output()?;
+        if made.status.success() {
+            return Ok(kafka);
+        }
+        // A broker that has just started does not know yet who leads what.
+        ensure!(begun.elapsed() < PATIENCE, "gudang topics: {}", String::from_utf8_lossy(&made.stderr));
+        thread::sleep(10 * LOOK);
+    }
+}
 
 /// A message in memory.
 pub(crate) struct Kept {

@@ -45,7 +45,7 @@ pub(crate) const TWO: Comparison<Place> = Comparison { name: "latency-two", meas
 
 fn measure(place: &Place, instances: usize) -> anyhow::Result<Figures> {
     let (shelves, reports) = (place.shelves()?, place.database()?);
-    let kafka = place.kafka()?;
+    let kafka = kafka::start()?;
     let mut stocks = (0..instances).map(|_| place.stock(&shelves, &kafka)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut analytics = place.analytics(&reports, &kafka)?;
     place.block_on(changes::restock(&stocks[0]))?;

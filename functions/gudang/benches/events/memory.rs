@@ -44,7 +44,7 @@ fn largest(figures: &Figures, names: &[&str]) -> f64 {
 
 fn measure(place: &Place) -> anyhow::Result<Figures> {
     let (redis, elasticsearch) = (Redis::start(), Elasticsearch::start());
-    let kafka = place.kafka()?;
+    let kafka = kafka::start()?;
     let databases = SERVICES.iter().map(|_| place.database()).collect::<anyhow::Result<Vec<_>>>()?;
     let mut programs = start(place, &databases, &kafka, &redis, &elasticsearch)?;
     thread::sleep(REST);

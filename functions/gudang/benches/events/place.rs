@@ -1,12 +1,9 @@
 //! Where it is measured: one PostgreSQL with the laptop's settings, which keeps the times of commits besides, and whatever a part starts.
 
 use std::cell::{Cell, OnceCell};
-use std::process::Command;
 use std::rc::Rc;
-use std::thread;
-use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use postgres::private::PrivateServer;
 use tempfile::TempDir;
 use testkit::{Kafka, Program};
@@ -30,9 +27,6 @@ const VERSIONS: u32 = 30;
 /// Events of that past, and how many of them Analytics makes facts of.
 pub(crate) const EVENTS: i64 = HOW_MANY as i64 * VERSIONS as i64;
 pub(crate) const FACTS: i64 = HOW_MANY as i64 * (VERSIONS as i64 - 1);
-/// Until a new broker has the topics, and before it is asked again.
-const PATIENCE: Duration = Duration::from_mins(1);
-const AGAIN: Duration = Duration::from_millis(500);
 /// Nobody is there.
 const NOWHERE: &str = "http://127.0.0.1:1";
 const NO_KAFKA: &str = "127.0.0.1:1";
@@ -132,22 +126,6 @@ impl Place {
         }
         self.sql(PAST, "UPDATE journal_cursor SET tick = 0, upto = 0, id = 0")?;
         Ok(PAST)
-    }
-
-    /// A new Kafka with the topics.
-    pub(crate) fn kafka(&self) -> anyhow::Result<Kafka> {
-        let kafka = Kafka::start();
-        let begun = Instant::now();
-        loop {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_gudang"));
-            let made = command.args(["topics", "--kafka-bootstrap-servers", kafka.servers()]).output()?;
-            if made.status.success() {
-                return Ok(kafka);
-            }
-            // A broker that has just started does not know yet who leads what.
-            ensure!(begun.elapsed() < PATIENCE, "gudang topics: {}", String::from_utf8_lossy(&made.stderr));
-            thread::sleep(AGAIN);
-        }
     }
 
     /// Stock.

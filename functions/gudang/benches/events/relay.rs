@@ -16,7 +16,7 @@ pub(crate) const RELAY: Comparison<Place> = Comparison {
 
 fn measure(place: &Place) -> anyhow::Result<Figures> {
     let past = place.past()?;
-    let kafka = place.kafka()?;
+    let kafka = kafka::start()?;
     place.settle()?;
     let mut stock = place.stock(past, &kafka)?;
     let relayed = kafka::filled(&kafka, STOCK_CHANGES, EVENTS)?;
