@@ -1,14 +1,14 @@
-//! What becomes of the rest of a batch that fails or is given up, and of what others send meanwhile.
+//! What becomes of a batch that is given up, and of what others send meanwhile.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bus::Outlet;
 use bus::kafka::Producer;
-use contract::{Event, Topic};
+use contract::Topic;
 use testkit::Kafka;
 
-use crate::fixture::{cluster, event, with_topics};
+use crate::fixture::{cluster, event};
 use crate::raw;
 
 fn versions(kafka: &Kafka, topic: &str) -> Vec<i64> {
@@ -38,30 +38,4 @@ async fn what_nobody_waits_for_any_more_is_not_sent_later_and_others_of_the_same
     given_up.deliver(&[event(1, 4)]).await.expect("delivered");
     assert_eq!(versions(&kafka, "stock-changes"), [1, 4]);
     assert_eq!(versions(&kafka, "notifications"), [1, 2, 3]);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn behind_an_event_that_was_refused_no_more_are_handed_over() {
-    const EVENTS: i64 = 100_000;
-    let kafka = Kafka::start();
-    raw::make(&kafka, "stock-changes", 1, &[("max.message.bytes", "2000")]).await;
-    let (kafka, settings) = with_topics(kafka).await;
-    let outlet = Producer::new(&settings).expect("a producer").outlet(Topic::StockChanges);
-    outlet.deliver(&[event(1, 1)]).await.expect("delivered");
-    let large = Event { data: serde_json::value::to_raw_value(&noise(4000)).expect("JSON"), ..event(1, 2) };
-    let batch: Vec<Event> = std::iter::once(large).chain((3..=EVENTS).map(|version| event(1, version))).collect();
-    outlet.deliver(&batch).await.expect_err("it is too large");
-    let written = versions(&kafka, "stock-changes").len() as i64;
-    println!("{written} of {EVENTS} were written");
-    assert!(written < EVENTS / 2, "{written}");
-}
-
-/// Text that no compression makes small.
-fn noise(length: usize) -> String {
-    let mut state = 1_u32;
-    let letter = || {
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        char::from(b' ' + 2 + (state >> 24) as u8 % 90)
-    };
-    std::iter::repeat_with(letter).filter(|letter| *letter != '\\').take(length).collect()
 }
