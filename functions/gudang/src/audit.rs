@@ -67,13 +67,21 @@ struct IndexDrifts {
     drifts: Vec<String>,
 }
 
+/// What Redis has otherwise than Product's database.
+#[derive(Deserialize)]
+struct CacheDrifts {
+    /// How many products it has; none where it is not used.
+    products: Option<u64>,
+    drifts: Vec<String>,
+}
+
 /// The books of all services, in [`Services::all`]'s order.
 type AllBooks = [Books; 4];
 
 /// Proves the books.
 pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
     let services = Services::new(&options.urls)?;
-    let (books, outcome) = match prove(&services).await {
+    let proved = match prove(&services).await {
         Ok(proved) => proved,
         Err(error) => {
             eprintln!("gudang: nothing was proved: {error}");
@@ -81,14 +89,21 @@ pub(crate) async fn run(options: Options) -> anyhow::Result<ExitCode> {
         }
     };
     if options.json {
-        table::line(&serde_json::to_string(&Report { drifts: &outcome.drifts })?)?;
+        table::line(&serde_json::to_string(&Report { drifts: &proved.outcome.drifts })?)?;
     } else {
-        table::write(told(&books, &outcome).as_bytes())?;
+        table::write(told(&proved).as_bytes())?;
     }
-    Ok(if outcome.drifts.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if proved.outcome.drifts.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn prove(services: &Services) -> Result<(AllBooks, look::Outcome), NoAnswer> {
+/// What was compared, and what came of it.
+struct Proved {
+    books: AllBooks,
+    cached: Option<u64>,
+    outcome: look::Outcome,
+}
+
+async fn prove(services: &Services) -> Result<Proved, NoAnswer> {
     let mut books = whole(services).await?;
     if PAIRS.iter().any(|pair| !pair.agrees(&books)) {
         // Somebody may only be late. Whoever is as far as Stock and differs all the same is not, so this seldom takes long.
@@ -100,11 +115,12 @@ async fn prove(services: &Services) -> Result<(AllBooks, look::Outcome), NoAnswe
     let mut outcome = look::into_differences(services, &books).await?;
     let own = books.iter().flat_map(|books| books.drifts.iter().map(|drift| Drift::own(&books.service, drift)));
     outcome.drifts.extend(own);
-    // The search index is compared by Product itself, where one is configured.
+    // The search index and Redis are compared by Product itself, where they are configured.
     let index: IndexDrifts = services.product.json("/v1/search/drifts").await?;
-    outcome.drifts.extend(index.drifts.iter().map(|drift| Drift::own(services.product.name, drift)));
+    let cache: CacheDrifts = services.product.json("/v1/cache/drifts").await?;
+    outcome.drifts.extend(index.drifts.iter().chain(&cache.drifts).map(|drift| Drift::own(Side::Product.service(), drift)));
     outcome.drifts.sort();
-    Ok((books, outcome))
+    Ok(Proved { books, cached: cache.products, outcome })
 }
 
 async fn whole(services: &Services) -> Result<AllBooks, NoAnswer> {
@@ -121,7 +137,7 @@ impl Drift {
 }
 
 /// What a person reads: what was compared, then every drift.
-fn told(books: &AllBooks, outcome: &look::Outcome) -> String {
+fn told(Proved { books, cached, outcome }: &Proved) -> String {
     let total = |side: Side, account: &str, sum: &str| {
         let account = books[side as usize].accounts.get(account);
         grouped(&account.and_then(|account| sum_of(account, sum)).unwrap_or_else(|| "0".to_owned()))
@@ -136,6 +152,9 @@ fn told(books: &AllBooks, outcome: &look::Outcome) -> String {
         total(Side::Stock, "sales", "revenue"),
         total(Side::Notification, "alerts", "notifications"),
     )];
+    if let Some(cached) = cached {
+        lines.push(format!("and {} products in Redis", grouped(&cached.to_string())));
+    }
     if outcome.moving > 0 {
         lines.push(format!("{} streams changed all the while and could not be caught at one version; ask again", outcome.moving));
     }

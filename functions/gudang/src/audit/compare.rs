@@ -29,7 +29,7 @@ impl Side {
     }
 
     /// As the service calls itself.
-    fn service(self) -> &'static str {
+    pub(super) fn service(self) -> &'static str {
         match self {
             Self::Product => "product",
             Self::Stock => "stock",

@@ -37,3 +37,11 @@ fn an_address_that_cannot_be_one_is_named() {
     let said = Said::by(Command::new(GUDANG).args(["report", "sales"]).env("ANALYTICS_URL", "localhost:8085")).expect(2);
     assert!(said.err.contains("ANALYTICS_URL"), "{said:?}");
 }
+
+#[test]
+fn load_that_finds_no_service_says_how_to_start_one() {
+    let said = Said::by(Command::new(GUDANG).args(["load", "--seconds", "1"]).env("STOCK_URL", "http://127.0.0.1:1")).expect(1);
+    assert!(said.err.contains("does not answer at http://127.0.0.1:1") && said.err.contains("STOCK_URL"), "{said:?}");
+    let said = Said::by(Command::new(GUDANG).args(["load", "--batch", "1001"])).expect(2);
+    assert!(said.err.contains("1001"), "{said:?}");
+}

@@ -5,12 +5,11 @@ mod apart;
 mod audit;
 mod commands;
 mod demo;
-mod import;
 mod kills;
-mod load;
 mod said;
-mod shop;
+mod stories;
 mod up;
 mod whole_demo;
+mod world;
 
 use testkit::dice;
