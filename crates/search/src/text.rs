@@ -114,8 +114,8 @@ mod tests {
 
     #[test]
     fn no_word_is_longer_than_both_engines_take() {
-        // Eighteen letters each once they are folded, the most that there is; and the widest.
-        for name in ["\u{fdfa}".repeat(200), "\u{20000}".repeat(200), "a-".repeat(100)] {
+        // Six letters of three bytes each once they are folded, eighteen of two with spaces between them; and the widest.
+        for name in ["\u{3316}".repeat(200), "\u{fdfa}".repeat(200), "\u{20000}".repeat(200), "a-".repeat(100)] {
             for word in words(&name).into_iter().chain(name_words(&name)) {
                 assert!(word.len() <= 2046 && word.encode_utf16().count() <= 255, "{} bytes", word.len());
             }
