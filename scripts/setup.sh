@@ -54,7 +54,7 @@ if [ "$purpose" = test ]; then
     need python3 have python3
     need python3-venv python3 -c 'import ensurepip'
     need python3-aiosmtpd test -e /usr/lib/python3/dist-packages/aiosmtpd
-    need openssl command -v openssl
+    need openssl have openssl
     need redis-tools have_redis
     need shellcheck have shellcheck
 fi
