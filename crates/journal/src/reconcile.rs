@@ -1,9 +1,10 @@
 //! Reconciling: finds streams whose last event never came, which no later event would tell, by comparing books.
 //!
-//! Each minute the consumer's versions are compared with its producer's, bucket by bucket. A stream that is behind at the same version
+//! Every [`PERIOD`] the consumer's versions are compared with its producer's, bucket by bucket. A stream that is behind at the same version
 //! twice in a row is not merely on its way: it is repaired from the producer's journal.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use contract::{BookAccount, Topic};
 use postgres::DatabaseError;
@@ -12,7 +13,10 @@ use crate::books::{APPLIED_PRODUCTS, APPLIED_STOCK, Account, Keeper};
 use crate::intake::{Feed, Intake};
 use crate::upstream::UpstreamError;
 
-/// Why a comparison was not made. It will be, in a minute.
+/// Between two comparisons. What is lost is seen by the first one and repaired by the second: within 90 seconds, as is promised.
+pub const PERIOD: Duration = Duration::from_secs(40);
+
+/// Why a comparison was not made. The next one will be.
 #[derive(Debug, thiserror::Error)]
 pub enum NotCompared {
     /// The own database.

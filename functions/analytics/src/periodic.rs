@@ -2,14 +2,10 @@
 
 use std::future::pending;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::future::BoxFuture;
 use host::{Every, Periodic, TickError};
-use journal::Intake;
-
-/// Between two rounds of repair.
-const REPAIR: Duration = Duration::from_mins(1);
+use journal::{Intake, reconcile};
 
 /// Repairs what did not come by itself.
 pub(crate) struct Repair {
@@ -20,7 +16,7 @@ pub(crate) struct Repair {
 impl Repair {
     /// Makes the periodic work of `intake`; its first round is due at once.
     pub(crate) fn new(intake: Arc<Intake>) -> Self {
-        Self { intake, due: Every::new(REPAIR) }
+        Self { intake, due: Every::new(reconcile::PERIOD) }
     }
 }
 

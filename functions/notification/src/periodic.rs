@@ -7,7 +7,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use host::{Bell, Every, Periodic, TickError};
 use journal::Intake;
-use journal::reconcile::NotCompared;
+use journal::reconcile::{self, NotCompared};
 use postgres::{Database, DatabaseError};
 use tokio::sync::oneshot;
 
@@ -15,8 +15,6 @@ use crate::delivery::Deliveries;
 
 /// Between two clean-ups of idempotency keys.
 const KEYS: Duration = Duration::from_hours(1);
-/// Between two rounds of repair.
-const REPAIR: Duration = Duration::from_mins(1);
 
 /// The periodic work.
 pub(crate) struct Work {
@@ -43,7 +41,7 @@ enum Chore {
 
 impl Work {
     pub(crate) fn new(database: Database, intake: Arc<Intake>, deliveries: Arc<Deliveries>, bell: Bell) -> Self {
-        Self { database, intake, deliveries, bell, keys: Every::new(KEYS), repair: Every::new(REPAIR) }
+        Self { database, intake, deliveries, bell, keys: Every::new(KEYS), repair: Every::new(reconcile::PERIOD) }
     }
 
     /// Does the chores that are due; all of them, whichever fails.

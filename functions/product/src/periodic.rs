@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::{BoxFuture, join};
 use host::{Every, Periodic, TickError};
 use journal::Intake;
-use journal::reconcile::NotCompared;
+use journal::reconcile::{self, NotCompared};
 use tokio::time::sleep;
 
 use crate::indexing::Indexing;
@@ -15,8 +15,6 @@ use crate::store;
 
 /// Between two rounds of keeping the idempotency keys.
 const KEEP_KEYS: Duration = Duration::from_hours(1);
-/// Between two looks for what has not come.
-const LOOK_BEHIND: Duration = Duration::from_mins(1);
 /// Between two rounds of the search index: a change is to be found within the second.
 const INDEX: Duration = Duration::from_millis(200);
 
@@ -30,7 +28,7 @@ pub(crate) struct Work {
 
 impl Work {
     pub(crate) fn new(intake: Arc<Intake>, indexing: Option<Indexing>) -> Self {
-        Self { intake, indexing, keep_keys: Every::new(KEEP_KEYS), look_behind: Every::new(LOOK_BEHIND) }
+        Self { intake, indexing, keep_keys: Every::new(KEEP_KEYS), look_behind: Every::new(reconcile::PERIOD) }
     }
 
     /// Does what is due. The search index waits for none of it.

@@ -22,7 +22,7 @@ use std::time::Duration;
 use contract::Topic;
 use futures::future::BoxFuture;
 use host::{Every, Function, Periodic, TickError};
-use journal::{Feed, Intake, Journal, Mode, schema};
+use journal::{Feed, Intake, Journal, Mode, reconcile, schema};
 use peer::{Peer, PeerError};
 use postgres::{Database, DatabaseError, Migration, Settings, keys};
 
@@ -111,7 +111,7 @@ struct Chores {
 
 impl Chores {
     fn new(database: Database, intake: Arc<Intake>, lane: Lane<Orders, Written>) -> Self {
-        let (keys, repair) = (Every::new(Duration::from_hours(1)), Every::new(Duration::from_mins(1)));
+        let (keys, repair) = (Every::new(Duration::from_hours(1)), Every::new(reconcile::PERIOD));
         Self { database, intake, lane, keys, repair }
     }
 }
