@@ -173,8 +173,12 @@ impl World {
                 let first = dice.below(4) as usize;
                 let second = (first + 1 + dice.below(3) as usize) % 4;
                 let struck = [Service::ALL[first], Service::ALL[second]];
-                struck.iter().for_each(|service| apart.program(*service).kill());
-                struck.iter().for_each(|service| apart.program(*service).restart());
+                for service in struck {
+                    apart.program(service).kill();
+                }
+                for service in struck {
+                    apart.program(service).restart();
+                }
                 struck.map(Service::name).join(" and ")
             }
         }

@@ -21,9 +21,12 @@ const HANDLED: Duration = Duration::from_secs(1);
 /// Rounds of changes: some ten seconds.
 const ROUNDS: i64 = 59;
 
+/// From when on, by which process before, and the least versions of product and stock.
+type Bound = (Instant, Option<usize>, [i64; 2]);
+
 /// What must be shown by whom, and from when on.
 #[derive(Default)]
-struct Acknowledged(Mutex<Vec<(Instant, Option<usize>, [i64; 2])>>);
+struct Acknowledged(Mutex<Vec<Bound>>);
 
 impl Acknowledged {
     /// By everybody at `from`, by the process `own` right now.
@@ -41,7 +44,7 @@ impl Acknowledged {
 
 async fn versions(http: &Http, path: &str) -> [i64; 2] {
     let answer = http.get(path).await.expect(200);
-    let (major, minor) = answer.header("etag").trim_matches('"').split_once('-').expect("two versions");
+    let (major, minor) = answer.header("etag").trim_matches('"').split_once('-').unwrap();
     [major.parse().unwrap(), minor.parse().unwrap()]
 }
 

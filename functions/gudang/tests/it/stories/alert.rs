@@ -12,7 +12,7 @@ async fn attempts(world: &World, alert: &Value, attempts: i64) -> Value {
         let deliveries = alert["deliveries"].as_array().expect("deliveries");
         let done = |delivery: &Value| delivery["status"] == "delivered" && delivery["attempts"] == attempts;
         let mut channels: Vec<_> = deliveries.iter().filter(|delivery| done(delivery)).map(|delivery| &delivery["channel"]).collect();
-        channels.sort_by_key(|channel| channel.to_string());
+        channels.sort_by_key(ToString::to_string);
         channels == [&json!("email"), &json!("log"), &json!("webhook")]
     };
     world.sees(Service::Notification, &path, all).await

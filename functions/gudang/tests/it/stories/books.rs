@@ -68,7 +68,7 @@ pub(super) async fn what_is_wrong_is_named(world: &World) {
     assert!(said.out.contains("drift: stock of ") && said.out.ends_with(&count), "{said:?}");
 }
 
-fn found_by_product(detail: String) -> Value {
+fn found_by_product(detail: &str) -> Value {
     json!({"service": "product", "detail": format!("product: {detail}")})
 }
 
@@ -88,7 +88,7 @@ async fn old_in_redis(world: &World, Servers { redis, .. }: &Servers, id: &str) 
     let changed = http.send("PATCH", &format!("/v1/products/{id}"), &headers, r#"{"description": "Ticks"}"#).await.expect(200);
     redis.command(&["SET", &key, &old]);
     let (was, is) = (old.lines().next().expect("versions").replace(' ', "-"), changed.header("etag").trim_matches('"').to_owned());
-    found_by_product(format!("redis has product {id} at version {was}, the database at {is}"))
+    found_by_product(&format!("redis has product {id} at version {was}, the database at {is}"))
 }
 
 /// Takes a document out of the index.
@@ -98,5 +98,5 @@ async fn gone_from_the_index(Servers { elasticsearch, .. }: &Servers, id: &str) 
     let found = elastic.post("/products/_search?version=true", &document).await.expect(200).json();
     let version = &found["hits"]["hits"][0]["_version"];
     elastic.post("/products/_delete_by_query?refresh=true", &document).await.expect(200);
-    found_by_product(format!("the search index has nothing of product {id}, the database version {version}"))
+    found_by_product(&format!("the search index has nothing of product {id}, the database version {version}"))
 }
