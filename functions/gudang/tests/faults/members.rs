@@ -1,0 +1,55 @@
+//! Members of a consumer group come and go all the time, every other one without a word.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use testkit::Service;
+use testkit::dice::seed;
+use tokio::task::block_in_place;
+use tokio::time::sleep_until;
+
+use crate::load::Load;
+use crate::naive::{Forgetful, Member};
+use crate::shop::Shop;
+
+const PACE: Duration = Duration::from_millis(50);
+const STORM: Duration = Duration::from_mins(1);
+/// One comes and goes in so long.
+const VISIT: Duration = Duration::from_secs(2);
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_members_come_and_go_for_a_minute_reports_equal_the_ledger() {
+    let seed = seed();
+    println!("seed {seed}");
+    let shop = Shop::open(|setup| setup).await;
+    let load = Load::start(&shop.http(Service::Stock), seed, PACE);
+    let forgetful = Arc::new(Forgetful::default());
+    let staying = Member::join(&shop.settings, &forgetful);
+
+    let begun = Instant::now();
+    let mut visits = 0;
+    while begun.elapsed() < STORM {
+        let leaves = Instant::now() + VISIT;
+        let mut guest = shop.apart.another(Service::Analytics, &[("ROLE", "worker")]);
+        let naive = Member::join(&shop.settings, &forgetful);
+        sleep_until(leaves.into()).await;
+        if visits % 2 == 0 {
+            guest.kill();
+            naive.vanish();
+        } else {
+            block_in_place(|| guest.stop());
+            naive.leave().await;
+        }
+        visits += 1;
+    }
+    let sold = load.stop().await;
+    shop.is_sound(seed, &sold).await;
+    // Behind the proof everything has been there for a while, for the naive ones too.
+    let (there, counted) = (shop.ear.heard().len() as u64, forgetful.counted.load(Ordering::SeqCst));
+    println!("{visits} visits; without a fence {counted} events were counted, where there are {there}");
+    assert!(visits > 12, "{visits} visits");
+    assert!(counted > there, "without a fence nothing was counted twice: it was no storm");
+    staying.vanish();
+    shop.apart.stop();
+}
