@@ -33,7 +33,9 @@ const NOT_IN_A_TRANSACTION: &str = "SELECT 1 / (now() = statement_timestamp())::
 
 /// A cached plan outlives what it was made for: made while a table was tiny it reads all of it, 300,000 rows later too, until the next
 /// ANALYZE (seen: 1 s instead of 4 ms). Statements here work on batches, so planning each anew costs little.
-const PLAN_EACH_TIME: &str = "SET plan_cache_mode = force_custom_plan";
+///
+/// And who is frozen within a transaction keeps its locks no longer than that, so that others can take over his work.
+const SESSION: &str = "SET plan_cache_mode = force_custom_plan; SET idle_in_transaction_session_timeout = '30s'";
 
 const DURABILITY: &str = "SELECT current_setting('synchronous_commit'), current_setting('fsync')";
 
@@ -67,7 +69,7 @@ pub struct Database {
 impl Database {
     /// Makes a pool. Nothing is connected yet; a URL that cannot be right is named in the error, without its password.
     pub fn new(settings: &Settings) -> Result<Self, DatabaseError> {
-        Self::with_session(settings, PLAN_EACH_TIME)
+        Self::with_session(settings, SESSION)
     }
 
     /// Makes a pool whose connections each begin with `session`: SQL that sets what their user needs otherwise than everybody else.

@@ -24,6 +24,13 @@ async fn a_connection_left_inside_a_transaction_is_not_handed_out_again() {
     }
 }
 
+/// Thirty seconds are not waited for here: PostgreSQL is trusted with its own setting.
+#[tokio::test]
+async fn who_is_frozen_inside_a_transaction_does_not_keep_its_locks_for_ever() {
+    let db = database(1).await;
+    assert_eq!(value::<String>(&db, "SELECT current_setting('idle_in_transaction_session_timeout')").await, "30s");
+}
+
 #[tokio::test]
 async fn a_connection_left_inside_a_failed_transaction_is_not_handed_out_again() {
     let db = database(1).await;
