@@ -115,10 +115,10 @@ async fn prove(services: &Services) -> Result<Proved, NoAnswer> {
     let mut outcome = look::into_differences(services, &books).await?;
     let own = books.iter().flat_map(|books| books.drifts.iter().map(|drift| Drift::own(&books.service, drift)));
     outcome.drifts.extend(own);
-    // The search index and Redis are compared by Product itself, where they are configured.
-    let index: IndexDrifts = services.product.json("/v1/search/drifts").await?;
+    // Redis and the search index are compared by Product itself, where they are configured.
     let cache: CacheDrifts = services.product.json("/v1/cache/drifts").await?;
-    outcome.drifts.extend(index.drifts.iter().chain(&cache.drifts).map(|drift| Drift::own(Side::Product.service(), drift)));
+    let index: IndexDrifts = services.product.json("/v1/search/drifts").await?;
+    outcome.drifts.extend(cache.drifts.iter().chain(&index.drifts).map(|drift| Drift::own(Side::Product.service(), drift)));
     outcome.drifts.sort();
     Ok(Proved { books, cached: cache.products, outcome })
 }

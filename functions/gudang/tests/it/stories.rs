@@ -39,9 +39,9 @@ const STORIES: [(&str, Story); 10] = stories![
 ];
 
 /// Tells all stories at once, each on a thread of its name, then what closes the day.
-async fn tell(world: World) {
+async fn tell(mut world: World) {
     let failed = tokio::task::block_in_place(|| at_once(&world));
-    assert!(failed.is_empty(), "stories that failed, each with its own words above: {failed:#?}");
+    assert!(failed.is_empty(), "stories that failed, each with its own words above: {failed:#?}\n{}", world.complaints());
     books::the_books_balance(&world).await;
     messages::every_event_is_as_the_document_says(&world).await;
     books::a_new_index_is_as_the_old_one(&world).await;

@@ -16,6 +16,8 @@ use receiver::Receiver;
 
 /// The contract promises 2 s, services idle; a debug build on a busy machine, with other stories told beside, gets more.
 pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+/// Lines of a log that a failure shows.
+const COMPLAINTS: usize = 15;
 /// What signs webhooks, made up.
 const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -40,13 +42,9 @@ pub(crate) struct Servers {
 }
 
 impl Servers {
-    /// Starts all three at once.
+    /// Starts all three. On this thread, which stays: servers die with the thread that has started them.
     fn start() -> Self {
-        std::thread::scope(|scope| {
-            let (kafka, elasticsearch) = (scope.spawn(Kafka::start), scope.spawn(Elasticsearch::start));
-            let redis = Redis::start();
-            Self { redis, kafka: kafka.join().expect("Kafka"), elasticsearch: elasticsearch.join().expect("Elasticsearch") }
-        })
+        Self { redis: Redis::start(), kafka: Kafka::start(), elasticsearch: Elasticsearch::start() }
     }
 }
 
@@ -182,6 +180,19 @@ impl World {
                 struck.map(Service::name).join(" and ")
             }
         }
+    }
+
+    /// The last that each process has complained of.
+    pub(crate) fn complaints(&mut self) -> String {
+        let logs = match &mut self.services {
+            Services::Together(gudang, _) => vec![gudang.log()],
+            Services::Apart(apart) => Service::ALL.map(|service| apart.program(service).log()).into(),
+        };
+        let last = |log: &String| {
+            let complaints: Vec<&str> = log.lines().filter(|line| line.contains("WARN") || line.contains("ERROR")).collect();
+            complaints[complaints.len().saturating_sub(COMPLAINTS)..].join("\n")
+        };
+        logs.iter().map(last).collect::<Vec<_>>().join("\n\n")
     }
 
     /// Stops it in order.
