@@ -10,13 +10,13 @@ package="$cache/asyncapi-specs-$version"
 fetch() {
     rm -rf "$package"
     mkdir -p "$package"
-    python3 -c 'import sys, urllib.request; urllib.request.urlretrieve(*sys.argv[1:])' \
-        "https://registry.npmjs.org/@asyncapi/specs/-/specs-$version.tgz" "$package/specs.tgz"
+    npm pack --silent --pack-destination "$package" "@asyncapi/specs@$version" >/dev/null
+    mv "$package"/*.tgz "$package/specs.tgz"
     echo "$sha256  $package/specs.tgz" | sha256sum --check --quiet
     tar -xzf "$package/specs.tgz" -C "$package" package/schemas/3.0.0.json
     rm "$package/specs.tgz"
 }
 
-need python3 python3
+need npm npm
 once "asyncapi-specs-$version" fetch
 echo "$package/package/schemas/3.0.0.json"

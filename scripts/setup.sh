@@ -51,6 +51,7 @@ if [ "$purpose" = test ]; then
     need default-jdk-headless have javac
     need libfaketime has_libfaketime
     need maven have mvn
+    need npm have npm
     need python3 have python3
     need python3-venv python3 -c 'import ensurepip'
     need python3-aiosmtpd test -e /usr/lib/python3/dist-packages/aiosmtpd
