@@ -8,14 +8,16 @@ mod listener;
 mod load;
 mod proof;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
 use postgres::{Database, Settings};
 use rustix::process::Signal;
 use testkit::dice::{self, Dice};
 use testkit::findings;
-use testkit::{Blow, Marks, Point, Program, Proxy, Server, eventually};
+use testkit::{Blow, Marks, Point, Program, Proxy, Server, TestDatabase, eventually};
 
 use crate::fixture::product_server;
 use listener::Listener;
@@ -104,17 +106,31 @@ impl Stage {
             }
         }
     }
+}
 
-    /// What the crash left behind lets go of its locks.
-    async fn nothing_stays_locked(&self, database: &Database) {
-        let connection = database.get().await.unwrap();
-        let now: String = connection.query_one("SELECT clock_timestamp()::text", &[]).await.unwrap().get(0);
-        eventually("what the crash had locked is free", LOCKED, async || {
-            let old: i64 = connection.query_one(OLD_TRANSACTIONS, &[&now]).await.unwrap().get(0);
-            (old == 0).then_some(())
-        })
-        .await;
-    }
+/// What the crash left behind lets go of its locks.
+async fn nothing_stays_locked(database: &Database) {
+    let connection = database.get().await.unwrap();
+    let now: String = connection.query_one("SELECT clock_timestamp()::text", &[]).await.unwrap().get(0);
+    eventually("what the crash had locked is free", LOCKED, async || {
+        let old: i64 = connection.query_one(OLD_TRANSACTIONS, &[&now]).await.unwrap().get(0);
+        (old == 0).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_transaction_that_a_crash_left_open_would_be_seen() {
+    let server = TestDatabase::create().await;
+    let database = |pool_size| {
+        let settings = Settings { url: server.url().to_owned(), pool_size, application_name: "crash".to_owned() };
+        Database::new(&settings).unwrap()
+    };
+    let (looking, left) = (database(1), database(1));
+    nothing_stays_locked(&looking).await;
+    let left = left.get().await.unwrap();
+    left.batch_execute("BEGIN; SELECT pg_current_xact_id()").await.unwrap();
+    AssertUnwindSafe(nothing_stays_locked(&looking)).catch_unwind().await.expect_err("it is still there");
 }
 
 async fn crash(victim: Victim) {
@@ -135,7 +151,7 @@ async fn crash(victim: Victim) {
     for _ in 0..rounds {
         for point in Point::ALL {
             stage.strike(victim, point, 1 + dice.below(5)).await;
-            stage.nothing_stays_locked(&database).await;
+            nothing_stays_locked(&database).await;
         }
     }
     let struck = first.elapsed();

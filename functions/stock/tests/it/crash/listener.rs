@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use postgres::Database;
-use serde_json::Value;
+use serde_json::{Value, json};
 use testkit::{Http, eventually};
 use tokio::task::AbortHandle;
 use tokio_postgres::Row;
@@ -46,10 +46,15 @@ impl Listener {
         println!("{} events were heard", heard.len());
         // Once more: something may have expired meanwhile.
         let there = ledger(database).await;
-        let lost = heard.iter().filter(|(place, row)| there.get(place) != Some(row));
-        wrong.extend(lost.map(|(place, row)| format!("{place:?} was heard as {row}, the ledger has {:?}", there.get(place))));
+        wrong.extend(lost(&heard, &there));
         wrong
     }
+}
+
+/// What was heard and does not stand in the ledger so.
+fn lost(heard: &Rows, there: &Rows) -> impl Iterator<Item = String> {
+    let lost = heard.iter().filter(|(place, row)| there.get(place) != Some(row));
+    lost.map(|(place, row)| format!("{place:?} was heard as {row}, the ledger has {:?}", there.get(place)))
 }
 
 async fn ledger(database: &Database) -> Rows {
@@ -91,4 +96,22 @@ fn hear(event: &Value, (rows, wrong): &mut (Rows, Vec<String>)) {
         Some(before) if before != row => wrong.push(format!("{subject} had {version} as {before} and then as {row}")),
         _ => {}
     }
+}
+
+#[test]
+fn a_listener_tells_of_what_was_taken_back_came_in_other_words_or_too_early() {
+    let event = |version: i64, on_hand: i64| {
+        let data = json!({"on_hand": on_hand, "reserved": 0});
+        json!({"subject": "A@default", "sequence": version.to_string(), "recordedtime": "2026-01-02T03:04:05Z", "data": data})
+    };
+    let mut heard = (Rows::new(), Vec::new());
+    for sound in [event(1, 5), event(2, 4), event(2, 4)] {
+        hear(&sound, &mut heard);
+    }
+    let (there, none) = heard.clone();
+    assert_eq!((none.len(), lost(&there, &there).count()), (0, 0));
+    hear(&event(4, 3), &mut heard);
+    hear(&event(2, 3), &mut heard);
+    assert_eq!(heard.1.len(), 2, "{:?}", heard.1);
+    assert_eq!(lost(&heard.0, &there).count(), 2, "one that is not there, and one that is otherwise there");
 }
