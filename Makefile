@@ -57,7 +57,7 @@ down: ## Stops what `make up` started; the data stays (ARGS="--volumes" removes 
 ##@ Work
 
 .PHONY: test
-test: setup scripts compose format recount lint tests docs ## The whole gate: everything below but `fmt`
+test: setup scripts compose chart format recount lint tests docs ## The whole gate: everything below but `fmt`
 	@echo 'make test: everything passed'
 
 .PHONY: setup
@@ -66,11 +66,19 @@ setup: ## Installs what the gate needs
 
 .PHONY: scripts
 scripts: ## Checks the shell scripts
-	shellcheck -x .ci/run scripts/*.sh scripts/stack/*.sh
+	shellcheck -x .ci/run scripts/*.sh scripts/*/*.sh k8s/*.sh
 
 .PHONY: compose
 compose: ## Checks docker-compose.yml and the Dockerfile
 	@scripts/check-compose.sh
+
+.PHONY: chart
+chart: ## Checks the Helm chart and k8s: schemas, every mode as it was, unit tests, house rules
+	@scripts/check-chart.sh
+
+.PHONY: k8s
+k8s: ## Renders what is made of the chart: k8s/gudang.yaml, the modes it is tested in, its README (`chart` checks them)
+	@scripts/chart/render.sh
 
 .PHONY: format
 format: ## Checks the formatting

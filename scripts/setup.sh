@@ -145,6 +145,11 @@ if [ "$purpose" = test ]; then
     scripts/stack/kafka.sh install
 fi
 
+# What the chart is checked with.
+if [ "$purpose" = test ]; then
+    scripts/chart/tools.sh install
+fi
+
 # What the AsyncAPI document is checked with.
 if [ "$purpose" = test ]; then
     scripts/asyncapi-schema.sh >/dev/null

@@ -128,7 +128,7 @@ pub fn reads_no_environment(file: &File) -> Vec<String> {
 /// The pages for people that name places in the tree as it is. (A change log names places as they were.)
 const PAGES: [&str; 3] = ["ARCHITECTURE.md", "CONTRIBUTING.md", "README.md"];
 /// Beginnings of paths as pages name them.
-const PLACES: [&str; 4] = ["crates/", "functions/", "scripts/", "tests/"];
+const PLACES: [&str; 6] = ["charts/", "crates/", "functions/", "k8s/", "scripts/", "tests/"];
 
 /// Pages name, between backticks, only files and folders that are there. A path with a `*` or a `{` stands for many and is let go.
 pub fn paths_that_lead_nowhere(files: &[File]) -> Vec<String> {

@@ -16,7 +16,7 @@ pub struct File {
 /// Folders that tools make, or that hold what was measured.
 const MADE: [&str; 5] = ["target", ".git", ".gudang", "__pycache__", "results"];
 /// Files that people write and rules are about. What has no such ending is named whole.
-const WRITTEN: [&str; 11] = [".rs", ".toml", ".sql", ".sh", ".py", ".md", ".yml", ".yaml", ".json", "Makefile", ".ci/run"];
+const WRITTEN: [&str; 12] = [".rs", ".toml", ".sql", ".sh", ".py", ".md", ".yml", ".yaml", ".tpl", ".json", "Makefile", ".ci/run"];
 /// Endings of code.
 const CODE: [&str; 3] = [".rs", ".py", ".sh"];
 
