@@ -3,7 +3,6 @@
 //! It stands here because this room knows both the database and HTTP. It knows no route and no key's table: a route claims, does its work in
 //! the same transaction, and answers through here.
 
-use axum::body::Bytes;
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::header::{CONTENT_TYPE, ETAG, HeaderName, LOCATION};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -11,7 +10,8 @@ use axum::response::{IntoResponse, Response};
 use fault::{FieldError, Kind, Problem};
 use postgres::keys::{self, Claim, Key, RequestHash};
 use postgres::{DatabaseError, Transaction};
-use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use web::params::{IDEMPOTENCY_KEY, IDEMPOTENT_REPLAYED};
 use web::{Answer, Failure, IdempotencyKey, NoQuery};
 
@@ -50,29 +50,36 @@ fn put(headers: &mut HeaderMap, name: HeaderName, value: Option<String>) {
     }
 }
 
-/// A step that was asked for: its idempotency key, if any, and what the request was. Neither a body nor a Content-Type is needed.
+/// A step that was asked for: its idempotency key, if any, and what it takes. Neither a body nor a Content-Type is needed; without a body the step
+/// is taken in its usual way, that of `T::default()`.
 #[derive(Debug)]
-pub struct Step {
+pub struct Step<T = Nothing> {
     key: Option<(Key, RequestHash)>,
-    body: Bytes,
+    value: T,
 }
 
-impl<S: Send + Sync> FromRequest<S> for Step {
+/// What a step takes that is asked for by its path alone. A field is refused, as everywhere.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}
+
+impl<S: Send + Sync, T: DeserializeOwned + Default> FromRequest<S> for Step<T> {
     type Rejection = Failure;
     async fn from_request(request: Request, state: &S) -> Result<Self, Failure> {
         let (mut parts, body) = request.into_parts();
         NoQuery::from_request_parts(&mut parts, state).await?;
         let IdempotencyKey(key) = IdempotencyKey::from_request_parts(&mut parts, state).await?;
         let body = web::body_bytes(body, web::JSON_BYTES).await?;
+        let value = if body.is_empty() { T::default() } else { web::json::from_bytes(&body)? };
         let key = key.map(|key| (Key::of(&key), RequestHash::of(parts.method.as_str(), parts.uri.path(), &body)));
-        Ok(Self { key, body })
+        Ok(Self { key, value })
     }
 }
 
-impl Step {
-    /// Gives the key and the body, for a step that knows what to do with them itself.
-    pub fn into_parts(self) -> (Option<(Key, RequestHash)>, Bytes) {
-        (self.key, self.body)
+impl<T> Step<T> {
+    /// Gives the key and what the step takes, for one that keeps its answer itself.
+    pub fn into_parts(self) -> (Option<(Key, RequestHash)>, T) {
+        (self.key, self.value)
     }
 
     /// Claims the key. An answer means that there is nothing left to do: the request was answered before, or the key is another request's.

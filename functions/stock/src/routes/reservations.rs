@@ -51,10 +51,14 @@ pub(super) async fn read(State(service): State<Service>, Path(id): Path<String>,
 #[utoipa::path(post, path = "/v1/reservations/{id}/confirm", tag = "reservations", request_body = Option<ConfirmRequest>,
     params(("id" = Uuid, Path), ("Idempotency-Key" = Option<String>, Header)),
     responses((status = 200, body = ReservationAnswer), (status = 404), (status = 409)))]
-pub(super) async fn confirm(State(service): State<Service>, _: Admitted, Path(id): Path<String>, asked: keyed::Step) -> Answer {
+pub(super) async fn confirm(
+    State(service): State<Service>,
+    _: Admitted,
+    Path(id): Path<String>,
+    asked: keyed::Step<ConfirmRequest>,
+) -> Answer {
     let found = find(&service, &id).await?;
-    let (key, body) = asked.into_parts();
-    let request: ConfirmRequest = if body.is_empty() { ConfirmRequest::default() } else { web::json::from_bytes(&body)? };
+    let (key, request) = asked.into_parts();
     let part = request.part(&found.reservation.lines)?;
     resolve(&service, &found, key, Step::Confirm(part)).await
 }

@@ -70,6 +70,22 @@ async fn what_is_held_is_not_available_and_sells_when_it_is_confirmed() {
 }
 
 #[tokio::test]
+async fn a_step_refuses_what_it_does_not_know() {
+    let stock = stock().await;
+    stock.with("A", 5).await;
+    let held = stock.reserve(&one("A", 2), 60).await.expect(201).json();
+    for (step, body, field) in
+        [("release", r#"{"lines": []}"#, "lines"), ("release", r#"{"reason": "none"}"#, "reason"), ("confirm", r#"{"line": []}"#, "line")]
+    {
+        let path = format!("/v1/reservations/{}/{step}", held["id"].as_str().unwrap());
+        let refused = stock.http.send("POST", &path, &[], body).await.expect(422).json();
+        assert_eq!(refused["errors"][0]["field"], json!(field), "{step} {body}");
+    }
+    let path = format!("/v1/reservations/{}/release", held["id"].as_str().unwrap());
+    assert_eq!(stock.http.send("POST", &path, &[], "{}").await.expect(200).json()["status"], "released");
+}
+
+#[tokio::test]
 async fn a_hold_that_lapses_while_somebody_waits_for_the_lock_is_sellable_to_them() {
     let stock = stock().await;
     stock.with("A", 5).await;
