@@ -57,10 +57,11 @@ num.io.threads=4
 background.threads=2
 num.recovery.threads.per.data.dir=1
 log.cleaner.dedupe.buffer.size=4194304
-# A broker that was killed may come back only when its former session has run out.
+# A broker that was killed may come back only when its former session has run out; but one that stands still for a moment on a busy machine
+# shall not lose its partitions.
 controlled.shutdown.enable=false
 broker.heartbeat.interval.ms=250
-broker.session.timeout.ms=2000
+broker.session.timeout.ms=6000
 CONF
 }
 

@@ -13,8 +13,8 @@ use crate::books::{APPLIED_PRODUCTS, APPLIED_STOCK, Account, Keeper};
 use crate::intake::{Feed, Intake};
 use crate::upstream::UpstreamError;
 
-/// Between two comparisons. What is lost is seen by the first one and repaired by the second: within 90 seconds, as is promised.
-pub const PERIOD: Duration = Duration::from_secs(40);
+/// Between two comparisons. What is lost is seen by the first one and repaired by the second: within 90 seconds, as is promised, on a busy machine too.
+pub const PERIOD: Duration = Duration::from_secs(35);
 
 /// Why a comparison was not made. The next one will be.
 #[derive(Debug, thiserror::Error)]

@@ -11,7 +11,7 @@ use tokio_postgres::NoTls;
 use tokio_postgres::config::{Config, Host};
 
 /// How long a server may take to be gone that was told to go at once.
-const GONE: Duration = Duration::from_secs(10);
+const GONE: Duration = Duration::from_secs(30);
 /// Between two looks at whether it is.
 const LOOK: Duration = Duration::from_millis(2);
 

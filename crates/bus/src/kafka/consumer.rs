@@ -27,8 +27,8 @@ const LINGER: Duration = Duration::from_millis(2);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Before a batch is handed over again after its handler's database was away; doubled up to the second bound.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
-/// Before the cluster is asked again after an error that passes.
-const ASK_AGAIN: Duration = Duration::from_secs(1);
+/// Between two warnings that nothing can be heard: a client has an error for each attempt and each partition.
+const SILENCE: Duration = Duration::from_secs(5);
 /// Before a member that could not go on is replaced; doubled up to the second bound, unless it had gone on for longer than that.
 const REPLACE: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
 /// How long a batch that is under way may take after the wish to stop.
@@ -96,6 +96,8 @@ struct Heard {
     next: Batch,
     /// Partitions that were taken away since the last batch was closed.
     lost: HashSet<Place>,
+    /// When it was said last that nothing can be heard.
+    warned: Option<Instant>,
 }
 
 /// Messages that are handled together.
@@ -112,7 +114,8 @@ impl Batch {
 }
 
 impl Heard {
-    /// Adds what was heard to the next batch. An error that passes adds nothing.
+    /// Adds what was heard to the next batch. An error that passes adds nothing and is no reason to wait: the client itself does before it tries
+    /// again, and behind its errors stand those messages and turns of fate that came since.
     fn take(&mut self, heard: Result<BorrowedMessage<'_>, KafkaError>, fate: &Fate) -> Result<(), Ended> {
         self.forget(fate);
         match heard {
@@ -128,7 +131,10 @@ impl Heard {
                 // The client itself says that nobody answers.
                 Some(RDKafkaErrorCode::PartitionEOF | RDKafkaErrorCode::AllBrokersDown) => Ok(()),
                 _ => {
-                    tracing::warn!(error = %error, "nothing could be heard, it is tried again");
+                    if self.warned.is_none_or(|warned| warned.elapsed() > SILENCE) {
+                        tracing::warn!(error = %error, "nothing could be heard, it is tried again");
+                        self.warned = Some(Instant::now());
+                    }
                     Ok(())
                 }
             },
@@ -155,7 +161,7 @@ impl Heard {
 impl<'a> Session<'a> {
     fn new(member: Member, handler: &'a dyn Handler, stop: &'a CancellationToken) -> Self {
         let topics = handler.topics().iter().map(|topic| (topic.name().to_owned(), Arc::from(topic.name()))).collect();
-        let heard = Heard { topics, next: Batch::default(), lost: HashSet::new() };
+        let heard = Heard { topics, next: Batch::default(), lost: HashSet::new(), warned: None };
         Self { member, handler, stop, heard, settled: HashMap::new() }
     }
 
@@ -197,10 +203,6 @@ impl<'a> Session<'a> {
             tokio::select! {
                 () = self.stop.cancelled() => return Ok(Batch::default()),
                 heard = self.member.recv() => self.heard.take(heard, &fate)?,
-            }
-            if self.heard.next.messages.is_empty() {
-                // It was an error that passes.
-                let _ = timeout(ASK_AGAIN, self.stop.cancelled()).await;
             }
         }
         let until = Instant::now() + LINGER;

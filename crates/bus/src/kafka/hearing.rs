@@ -50,7 +50,9 @@ pub(super) fn config(settings: &Settings, group: &str, protocol: Protocol) -> Cl
         Protocol::Broker => &[("group.protocol", "consumer")],
         Protocol::Members => &[("group.protocol", "classic"), ("partition.assignment.strategy", "cooperative-sticky")],
     };
-    settings.client(group, &[&usual, shared].concat())
+    let session = settings.session_ms().filter(|_| protocol == Protocol::Members).map(|session| session.to_string());
+    let session = session.as_deref().map(|session| ("session.timeout.ms", session));
+    settings.client(group, &[&usual, shared, session.as_slice()].concat())
 }
 
 /// Commits what was settled and drops a member, which tells the group; away from the runtime and within a bound.

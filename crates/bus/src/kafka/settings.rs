@@ -33,6 +33,13 @@ const OURS: [&str; 13] = [
 const OF_MEMBERS: [&str; 4] = ["session.timeout.ms", "heartbeat.interval.ms", "partition.assignment.strategy", "group.protocol.type"];
 /// How a group shares partitions out.
 const GROUP_PROTOCOL: &str = "group.protocol";
+/// After so long a member that does not ask for messages is given up, by itself.
+const MAX_POLL: &str = "max.poll.interval.ms";
+/// After so long a member that is not heard of is given up, where members share partitions out; the usual time, and the shortest that a broker
+/// takes unless it was set up otherwise.
+const SESSION: &str = "session.timeout.ms";
+const USUAL_SESSION_MS: u32 = 45_000;
+const SHORTEST_SESSION_MS: u32 = 6_000;
 
 /// A cluster, and how to speak to it.
 #[derive(Clone)]
@@ -115,6 +122,15 @@ impl Settings {
                 "is of groups whose members share partitions out, and where the broker does (group.protocol=consumer) it says so itself";
             return Err(format!("`{name}` {why}; leave it out, or set KAFKA_GROUP_PROTOCOL=classic too"));
         }
+        if name == MAX_POLL
+            && self.protocol() != Some(Protocol::Broker)
+            && self.session_ms().is_some_and(|session| session < SHORTEST_SESSION_MS)
+        {
+            return Err(
+                "a broker gives members that share partitions out themselves 6000 at least; set that, or KAFKA_GROUP_PROTOCOL=consumer too"
+                    .to_owned(),
+            );
+        }
         match ClientConfig::new().set(name, value).create_native_config() {
             Err(KafkaError::ClientConfig(_, reason, ..)) => Err(reason),
             _ => Ok(()),
@@ -137,6 +153,14 @@ impl Settings {
     pub(super) fn protocol(&self) -> Option<Protocol> {
         let said = self.properties.iter().rfind(|property| property.name == GROUP_PROTOCOL)?;
         Some(if said.value.eq_ignore_ascii_case("classic") { Protocol::Members } else { Protocol::Broker })
+    }
+
+    /// How long the session of a member may last that shares partitions out itself, where the usual time would be too long: not longer than it
+    /// may go without asking for messages. `None` if that is no matter, or somebody has said it.
+    pub(super) fn session_ms(&self) -> Option<u32> {
+        let said = |name: &str| self.properties.iter().rfind(|property| property.name == name);
+        let max_poll = said(MAX_POLL)?.value.trim().parse().ok()?;
+        (said(SESSION).is_none() && max_poll < USUAL_SESSION_MS).then_some(max_poll)
     }
 
     /// Where the cluster is.
@@ -239,6 +263,23 @@ mod tests {
         assert_eq!(member.get("partition.assignment.strategy"), Some("range"));
         assert_eq!(given(&[("group.protocol", "consumer")]).expect("usable").protocol(), Some(Protocol::Broker));
         assert_eq!(given(&[]).expect("usable").protocol(), None);
+    }
+
+    #[test]
+    fn a_member_may_be_given_up_soon_whoever_shares_partitions_out() {
+        let session = |properties: &[(&str, &str)], protocol| {
+            let settings = given(properties).expect("usable");
+            hearing::config(&settings, "shop", protocol).get("session.timeout.ms").map(str::to_owned)
+        };
+        let soon = ("max.poll.interval.ms", "10000");
+        assert_eq!(session(&[soon], Protocol::Members).as_deref(), Some("10000"));
+        assert_eq!(session(&[soon], Protocol::Broker), None);
+        let classic = ("group.protocol", "classic");
+        assert_eq!(session(&[soon, classic, ("session.timeout.ms", "7000")], Protocol::Members).as_deref(), Some("7000"));
+        assert_eq!(session(&[("max.poll.interval.ms", "60000")], Protocol::Members), None);
+        let sooner = ("max.poll.interval.ms", "5000");
+        assert!(given(&[sooner]).expect_err("refused").to_string().starts_with("max.poll.interval.ms cannot be used"));
+        assert_eq!(session(&[sooner, ("group.protocol", "consumer")], Protocol::Broker), None);
     }
 
     #[test]

@@ -16,6 +16,10 @@ use crate::raw;
 
 /// One in so many answers is lost.
 const LOST: u64 = 20;
+/// Where the naive client sends, how many messages in a round, and how many rounds at most.
+const NAIVE: &str = "naive";
+const ROUND: usize = 100;
+const ROUNDS: usize = 20;
 
 #[derive(Default)]
 struct Link {
@@ -63,6 +67,27 @@ async fn open(seed: u64) -> (Arc<Link>, u16) {
     (link, port)
 }
 
+/// Sends with a client whose repetitions the broker cannot tell, until some messages lie there twice. Says how many were sent and how many lie
+/// there.
+async fn naively(kafka: &Kafka, link: &Link) -> (usize, usize) {
+    raw::make(kafka, NAIVE, 1, &[]).await;
+    let client = raw::forgetful(kafka);
+    let (mut sent, mut there) = (0, 0);
+    for _ in 0..ROUNDS {
+        link.losing.store(true, Ordering::SeqCst);
+        for _ in 0..ROUND {
+            raw::send(&client, NAIVE, &sent.to_string()).await;
+            sent += 1;
+        }
+        link.losing.store(false, Ordering::SeqCst);
+        there = raw::everything(kafka, NAIVE).len();
+        if there > sent {
+            break;
+        }
+    }
+    (sent, there)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_that_are_lost_double_and_reorder_nothing() {
     const PRODUCTS: usize = 20;
@@ -100,4 +125,8 @@ async fn answers_that_are_lost_double_and_reorder_nothing() {
     assert_eq!(last.len(), PRODUCTS);
     assert!(last.values().all(|last| *last == version), "{last:?}");
     assert!(again > 0 || doubled == 0, "{doubled} messages lie there twice though none was sent twice");
+
+    let (sent, there) = naively(&kafka, &link).await;
+    println!("a client without idempotence has sent {sent} messages, {there} lie there");
+    assert!(there > sent, "nothing was doubled where nothing prevents it: no answer to a message was lost");
 }

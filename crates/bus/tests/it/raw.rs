@@ -104,3 +104,15 @@ pub(crate) async fn put(kafka: &Kafka, topic: &str, key: &[u8], headers: OwnedHe
     let record = FutureRecord::to(topic).key(key).headers(headers).payload(bytes);
     producer.send(record, Duration::from_secs(30)).await.expect("it is written");
 }
+
+/// A producer that sends again what was not answered, and by whose messages the broker cannot tell that they come again.
+pub(crate) fn forgetful(kafka: &Kafka) -> FutureProducer {
+    let mut config = ClientConfig::new();
+    config.set("bootstrap.servers", kafka.servers()).set("enable.idempotence", "false").set("acks", "all");
+    config.create().expect("a producer")
+}
+
+/// Sends one message and waits until it is said to be written.
+pub(crate) async fn send(producer: &FutureProducer, topic: &str, text: &str) {
+    producer.send(FutureRecord::to(topic).key(text).payload(text), PATIENCE).await.expect("it is written");
+}

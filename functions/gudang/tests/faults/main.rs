@@ -13,6 +13,7 @@ mod lost;
 mod members;
 mod naive;
 mod outage;
+mod overslept;
 mod poison;
 mod relay_paused;
 mod shop;

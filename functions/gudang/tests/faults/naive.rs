@@ -1,7 +1,7 @@
 //! What is built first where events are new: each of these meets the same fault as the programs, and must come to grief by it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use bus::kafka::{self, Producer, Settings};
@@ -48,13 +48,56 @@ impl Handler for Forgetful {
     }
 }
 
+/// Works so long on the first batch of all that its member is given up, and hears of nothing meanwhile; then counts it like any other, without
+/// looking at versions.
+pub(crate) struct Sleepy {
+    sleeps: Duration,
+    has_slept: AtomicBool,
+    /// Events that were counted.
+    pub(crate) counted: AtomicU64,
+}
+
+impl Sleepy {
+    pub(crate) fn for_longer_than(max_poll: Duration) -> Self {
+        Self { sleeps: max_poll * 2, has_slept: AtomicBool::default(), counted: AtomicU64::default() }
+    }
+}
+
+impl Handler for Sleepy {
+    fn group(&self) -> &'static str {
+        "sleepy"
+    }
+
+    fn topics(&self) -> &[Topic] {
+        &[Topic::StockChanges]
+    }
+
+    fn handle<'a>(&'a self, batch: &'a [Incoming]) -> BoxFuture<'a, Result<(), Away>> {
+        Box::pin(async move {
+            if !self.has_slept.swap(true, Ordering::SeqCst) {
+                // The thread sleeps, and with it whatever would ask for messages.
+                std::thread::sleep(self.sleeps);
+            }
+            self.counted.fetch_add(batch.len() as u64, Ordering::SeqCst);
+            Ok(())
+        })
+    }
+}
+
 /// Takes a batch as settled whatever its database said.
 pub(crate) struct Careless {
     /// Where it has a table `careless`.
-    pub(crate) database_url: String,
+    database_url: String,
+    /// Events that it has noted there, and those that it could not.
+    pub(crate) noted: AtomicU64,
+    pub(crate) lost: AtomicU64,
 }
 
 impl Careless {
+    pub(crate) fn of(database_url: &str) -> Self {
+        Self { database_url: database_url.to_owned(), noted: AtomicU64::default(), lost: AtomicU64::default() }
+    }
+
     async fn note(&self, events: i64) -> Result<(), tokio_postgres::Error> {
         let (client, connection) = tokio_postgres::connect(&self.database_url, NoTls).await?;
         tokio::spawn(connection);
@@ -73,7 +116,9 @@ impl Handler for Careless {
 
     fn handle<'a>(&'a self, batch: &'a [Incoming]) -> BoxFuture<'a, Result<(), Away>> {
         Box::pin(async move {
-            let _ = self.note(batch.len() as i64).await;
+            let noted = self.note(batch.len() as i64).await;
+            let counter = if noted.is_ok() { &self.noted } else { &self.lost };
+            counter.fetch_add(batch.len() as u64, Ordering::SeqCst);
             Ok(())
         })
     }

@@ -1,13 +1,14 @@
 //! A shop: the four programs, their Kafka and its products, and the proof that ends every test.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bus::kafka::{self, Settings};
 use serde_json::Value;
 use testkit::findings::{SHOWN, compare};
 use testkit::{Apart, Http, Kafka, Service, Setup, eventually};
 use tokio::task::block_in_place;
+use tokio::time::sleep;
 use tokio_postgres::{Client, NoTls};
 
 use crate::ear::Ear;
@@ -72,8 +73,19 @@ impl Shop {
 
     /// Waits until everything that Stock has recorded lies in the topic.
     pub(crate) async fn is_published(&self) {
-        let versions = self.versions().await;
-        eventually("every change is in the topic", PATIENCE, async || (self.ear.versions() == versions).then_some(())).await;
+        let (versions, begun) = (self.versions().await, Instant::now());
+        while self.ear.versions() != versions {
+            if begun.elapsed() > PATIENCE {
+                let stock = self.http(Service::Stock);
+                let sent = counted(&stock, "gudang_relay_events_total", "").await;
+                let failed = counted(&stock, "gudang_relay_failures_total", "").await;
+                let (heard, all) = (self.ear.heard().len(), versions.values().sum::<i64>());
+                panic!(
+                    "every change is in the topic: not within {PATIENCE:?}; of {all} {heard} were heard, {sent} sent, {failed} times not"
+                );
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
     }
 
     /// The proof: all is published, in order; report, alerts and Product's stock are what the ledger says and what the tills were told.
@@ -97,6 +109,12 @@ impl Shop {
             compare("there are no dead letters", Vec::new(), letters.iter().map(Value::to_string).collect(), &mut found);
         }
         assert!(found.is_empty(), "broken promises (seed {seed}):\n- {}", found.join("\n- "));
+    }
+
+    /// Units that are sold in all, as the report has it.
+    pub(crate) async fn reported(&self) -> i64 {
+        let report = self.http(Service::Analytics).get("/v1/reports/best-sellers?limit=500").await.expect(200).json();
+        report["items"].as_array().expect("items").iter().filter_map(|item| item["units_sold"].as_i64()).sum()
     }
 
     /// What the product itself says.
