@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::process::{self, Post};
-use crate::{Broker, Fallen, Function, Role};
+use crate::{Broker, Fallen, Function, Share};
 
 /// Runs `functions`, each on its listener, until `stop`; then lets requests finish first and deliveries after them.
 ///
@@ -26,7 +26,7 @@ pub async fn run(
     };
     let outlets: Vec<_> = functions.iter().map(hearers).collect();
     let posts = functions.into_iter().zip(outlets).map(|((function, listener), outlets)| Post { function, listener, outlets });
-    process::run(posts.collect(), holder, Role::All, broker, stop).await
+    process::run(posts.collect(), holder, Share::all(broker), stop).await
 }
 
 /// Plugs in everybody who wants to hear of what `producer` publishes.

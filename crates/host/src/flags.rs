@@ -10,7 +10,7 @@ use clap::{Args, Subcommand};
 
 use crate::log::{self, Format};
 use crate::pod::{self, Place};
-use crate::{Broker, Role};
+use crate::{Broker, Role, Share};
 
 /// What every program of one service is told; `PORT` is the port that it takes unless it is told another.
 #[derive(Debug, Args)]
@@ -36,6 +36,9 @@ pub struct Service<const PORT: u16> {
     /// Consumer group that it is a member of; absent: `gudang-` and the service's name
     #[arg(long, env)]
     pub kafka_group_id: Option<String>,
+    /// How else events reach it.
+    #[command(flatten)]
+    pub push: Push,
     /// What is logged.
     #[command(flatten)]
     pub log: Log,
@@ -63,7 +66,26 @@ impl<const PORT: u16> Service<PORT> {
         let settings = self.kafka.settings(environment)?;
         let broker = settings.map(|settings| Broker::new(settings, self.kafka_group_id.clone())).transpose()?;
         let threads = self.worker_threads.map_or_else(pod::threads, NonZeroUsize::get);
-        Ok(Place { address: SocketAddr::new(self.listen, self.port), role: self.role, threads, broker })
+        let share = Share { role: self.role, broker, push: self.push.is_on() };
+        Ok(Place { address: SocketAddr::new(self.listen, self.port), threads, share })
+    }
+}
+
+/// Whether events may be pushed over HTTP.
+#[derive(Debug, Args)]
+pub struct Push {
+    /// Take CloudEvents that are pushed to `/`; Knative, which sets K_SERVICE, need not say so
+    #[arg(long, env, default_value_t = false, num_args = 0..=1, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub cloudevents_push: bool,
+    /// The Knative Service that this is
+    #[arg(long, env, hide = true)]
+    pub k_service: Option<String>,
+}
+
+impl Push {
+    /// Whether they may.
+    fn is_on(&self) -> bool {
+        self.cloudevents_push || self.k_service.as_ref().is_some_and(|name| !name.is_empty())
     }
 }
 
@@ -226,6 +248,7 @@ mod tests {
             ("--worker-threads", "0", "WORKER_THREADS"),
             ("--kafka-bootstrap-servers", "", "KAFKA_BOOTSTRAP_SERVERS"),
             ("--kafka-topic-partitions", "0", "KAFKA_TOPIC_PARTITIONS"),
+            ("--cloudevents-push", "maybe", "CLOUDEVENTS_PUSH"),
             ("--log-format", "xml", "LOG_FORMAT"),
         ] {
             let said = parsed(&[flag, value]).expect_err("unusable").to_string();
@@ -254,11 +277,19 @@ mod tests {
             "KAFKA_BOOTSTRAP_SERVERS",
             "KAFKA_TOPIC_PARTITIONS",
             "KAFKA_GROUP_ID",
+            "CLOUDEVENTS_PUSH",
             "RUST_LOG",
             "LOG_FORMAT",
         ] {
             assert!(help.contains(&format!("[env: {name}")), "{name}: {help}");
         }
+    }
+
+    #[test]
+    fn events_are_pushed_where_somebody_said_so_or_knative_runs_it() {
+        let push = |arguments: &[&str]| parsed(arguments).expect("usable").service.place([]).expect("a place").share.push;
+        assert!(!push(&[]) && !push(&["--k-service", ""]) && !push(&["--cloudevents-push", "false"]));
+        assert!(push(&["--cloudevents-push"]) && push(&["--k-service", "shop"]));
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod listening;
 pub mod log;
 pub mod pod;
 mod process;
+mod push;
 mod role;
 mod serve;
 pub mod stop;
@@ -26,7 +27,7 @@ use postgres::Database;
 use tokio::sync::Notify;
 
 pub use broker::Broker;
-pub use process::Fallen;
+pub use process::{Fallen, Share};
 pub use role::Role;
 pub use serve::{BindError, bind, url};
 

@@ -18,7 +18,7 @@ use uuid::Uuid;
 use crate::flags::{BadKafka, Command, Service};
 use crate::process::{self, Fallen, Post};
 use crate::stop::Stop;
-use crate::{BindError, Broker, Function, Role, bind, url};
+use crate::{BindError, Function, Role, Share, bind, url};
 
 /// How long what was left running may take to end.
 const REST: Duration = Duration::from_secs(1);
@@ -33,7 +33,10 @@ pub enum ProgramError {
     #[error(transparent)]
     Bind(#[from] BindError),
     /// There is nothing to consume from.
-    #[error("a worker consumes events: set KAFKA_BOOTSTRAP_SERVERS to where they come from, or ROLE to something else than `worker`")]
+    #[error(
+        "a worker consumes events: set KAFKA_BOOTSTRAP_SERVERS to where they come from, CLOUDEVENTS_PUSH where they are pushed, or ROLE to \
+         something else than `worker`"
+    )]
     NothingToConsume,
     /// What it was told of Kafka.
     #[error(transparent)]
@@ -46,30 +49,22 @@ pub enum ProgramError {
     Service(Box<dyn Error + Send + Sync>),
 }
 
-/// Where a program runs and what it does of its service's work.
+/// Where a program runs, and what it does there.
 pub struct Place {
     /// Where it listens.
     pub address: SocketAddr,
-    /// Its share of the work.
-    pub role: Role,
     /// Threads that it works with, at least one.
     pub threads: usize,
-    /// What carries its events.
-    pub broker: Option<Broker>,
+    /// Its share of the work, and how events reach it.
+    pub share: Share,
 }
 
 /// Runs `function` on `listener` until `stop`; then lets requests and batches finish first and deliveries after them.
-pub async fn run(
-    function: Function,
-    listener: TcpListener,
-    role: Role,
-    broker: Option<Broker>,
-    stop: CancellationToken,
-) -> Result<(), Fallen> {
+pub async fn run(function: Function, listener: TcpListener, share: Share, stop: CancellationToken) -> Result<(), Fallen> {
     // Instances share their database: each needs a name of its own in the lease.
     let holder = format!("{}-{}", function.name, Uuid::now_v7());
-    let outlets = broker.as_ref().map(|broker| broker.outlets(&function)).unwrap_or_default();
-    process::run(vec![Post { function, listener, outlets }], &holder, role, broker, stop).await
+    let outlets = share.broker.as_ref().map(|broker| broker.outlets(&function)).unwrap_or_default();
+    process::run(vec![Post { function, listener, outlets }], &holder, share, stop).await
 }
 
 /// What a program is: how its service is made, and how its database is brought up to date.
@@ -116,8 +111,8 @@ fn serve<E>(name: &'static str, place: Place, service: impl Future<Output = Resu
 where
     E: Error + Send + Sync + 'static,
 {
-    let Place { address, role, threads, broker } = place;
-    if role == Role::Worker && broker.is_none() {
+    let Place { address, threads, share } = place;
+    if share.role == Role::Worker && share.broker.is_none() && !share.push {
         return Err(ProgramError::NothingToConsume);
     }
     let runtime = runtime(threads)?;
@@ -130,7 +125,7 @@ where
         };
         // Nobody may be reading; the service runs all the same.
         let _ = writeln!(io::stdout(), "{name} listens on {}", url(&listener)?);
-        Ok(run(function, listener, role, broker, stop.token.clone()).await?)
+        Ok(run(function, listener, share, stop.token.clone()).await?)
     });
     runtime.shutdown_timeout(REST);
     ended

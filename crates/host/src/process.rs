@@ -5,6 +5,7 @@
 use std::any::Any;
 use std::sync::Arc;
 
+use axum::Router;
 use bus::{Handler, Outlet};
 use tokio::net::TcpListener;
 use tokio::task::{JoinError, JoinSet};
@@ -14,13 +15,37 @@ use tokio_util::sync::CancellationToken;
 use crate::broker::Broker;
 use crate::leader::{Duties, Letters, lead};
 use crate::role::Role;
-use crate::{Function, serve, stop};
+use crate::{Function, push, serve, stop};
 
 /// A function, where it listens, and who hears what it publishes.
 pub(crate) struct Post {
     pub(crate) function: Function,
     pub(crate) listener: TcpListener,
     pub(crate) outlets: Vec<Arc<dyn Outlet>>,
+}
+
+/// What a process does of its functions' work, and how events reach it.
+#[derive(Clone)]
+pub struct Share {
+    /// Its share.
+    pub role: Role,
+    /// What carries events, if anything does beside itself.
+    pub broker: Option<Broker>,
+    /// Whether events may be pushed to it over HTTP.
+    pub push: bool,
+}
+
+impl Share {
+    /// All of the work, and events by nothing but `broker`.
+    pub fn all(broker: Option<Broker>) -> Self {
+        Self { role: Role::All, broker, push: false }
+    }
+
+    /// What is served of a function.
+    fn routes(&self, name: &'static str, routes: Router, handler: Option<&Arc<dyn Handler>>) -> Router {
+        let handler = handler.filter(|_| self.push).map(Arc::clone);
+        self.role.routes(routes).merge(push::routes(name, handler))
+    }
 }
 
 /// A part of a process has ended though nobody told it to. The rest was stopped in order, so that whoever looks after processes sees it and
@@ -48,7 +73,7 @@ fn words(panic: &(dyn Any + Send)) -> &str {
 
 /// Runs everything until `stop`; then lets requests and batches finish first and deliveries after them, each within its bound. `holder` names
 /// this process in the leases. With a broker the functions consume from it.
-pub(crate) async fn run(posts: Vec<Post>, holder: &str, role: Role, broker: Option<Broker>, stop: CancellationToken) -> Result<(), Fallen> {
+pub(crate) async fn run(posts: Vec<Post>, holder: &str, share: Share, stop: CancellationToken) -> Result<(), Fallen> {
     // A part that breaks down stops the others as a signal does.
     let (stop, deliveries_stop, topics_ready) = (stop.child_token(), CancellationToken::new(), CancellationToken::new());
     let mut first = JoinSet::new();
@@ -56,16 +81,18 @@ pub(crate) async fn run(posts: Vec<Post>, holder: &str, role: Role, broker: Opti
     let mut handlers: Vec<Arc<dyn Handler>> = Vec::new();
     for Post { function, listener, outlets } in posts {
         let Function { name, routes, database, publishes, consumes, periodic } = function;
-        if role.leads() {
-            let letters = broker.as_ref().zip(consumes.as_ref());
+        let routes = share.routes(name, routes, consumes.as_ref());
+        if share.role.leads() {
+            let letters = share.broker.as_ref().zip(consumes.as_ref());
             let letters = letters.map(|(broker, handler)| Letters { office: broker.office(), consumer: handler.group().to_owned() });
             let (journal, ready) = (publishes.map(|(_, journal)| journal), topics_ready.clone());
             let duties = Duties { name, database, journal, outlets, ready, letters, periodic };
             leaders.spawn(lead(duties, holder.to_owned(), deliveries_stop.clone()));
         }
-        first.spawn(serve::serve(name, listener, role.routes(routes), stop.clone()));
+        first.spawn(serve::serve(name, listener, routes, stop.clone()));
         handlers.extend(consumes);
     }
+    let Share { role, broker, .. } = share;
     if let Some(broker) = broker {
         let stop = stop.clone();
         first.spawn(async move {

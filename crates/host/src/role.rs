@@ -13,7 +13,7 @@ use fault::{Kind, Problem};
 pub enum Role {
     /// Serves HTTP, relays the journal and does the periodic work
     Api,
-    /// Consumes events, and no more; serves /healthz, /readyz and /metrics
+    /// Consumes events, and no more; serves /healthz, /readyz and /metrics, and takes events that are pushed
     Worker,
     /// Both
     All,

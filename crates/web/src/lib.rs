@@ -24,7 +24,7 @@ pub use failure::{Answer, Failure};
 pub use json::{Json, JsonBytes, MergePatch, MergePatchBytes};
 pub use list::{Cursor, Limit, Page};
 pub use params::{IdempotencyKey, NoQuery, Path, ProductPath, Query};
-pub use shell::{Ready, Shell, shell};
+pub use shell::{Ready, Shell, around, shell};
 
 /// The most bytes of a JSON body: 1 MiB.
 pub const JSON_BYTES: usize = 1 << 20;

@@ -70,6 +70,13 @@ pub fn shell(service: Shell) -> Router {
         .with_state(())
 }
 
+/// Puts the outer layers of the service `name` around routes that are none of its own, such as a host's.
+pub fn around(name: &'static str, routes: Router) -> Router {
+    let (unhurried, unbounded) = (Vec::new(), Vec::new());
+    let shared = Shared { service: name, unhurried, unbounded, at_once: AtomicUsize::new(0), rejections: Rejections::default() };
+    routes.layer(OuterLayer(Arc::new(shared)))
+}
+
 #[derive(Serialize, ToSchema)]
 struct Health {
     /// Always `ok`.

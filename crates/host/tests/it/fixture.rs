@@ -8,7 +8,7 @@ use axum::Router;
 use bus::{Away, Handler, Incoming};
 use contract::Topic;
 use futures::future::BoxFuture;
-use host::{Fallen, Function, Periodic, Role, TickError};
+use host::{Fallen, Function, Periodic, Role, Share, TickError};
 use journal::{Journal, append, schema};
 use postgres::Database;
 use testkit::TestDatabase;
@@ -128,7 +128,8 @@ impl Till {
     pub(crate) async fn run(&self, role: Role, broker: Option<host::Broker>) -> Running {
         let listener = listener().await;
         let stop = CancellationToken::new();
-        let task = tokio::spawn(host::pod::run(self.function(), listener, role, broker, stop.clone()));
+        let share = Share { role, broker, push: false };
+        let task = tokio::spawn(host::pod::run(self.function(), listener, share, stop.clone()));
         Running { stop, task }
     }
 }

@@ -1,5 +1,6 @@
-//! The stories, each written once and told in both worlds: everything in one process, and four programs over real servers. They are told side by
-//! side in one Gudang, as shops use it, so each keeps to products and categories of its own; what closes the day is told when all of them are over.
+//! The stories, each written once and told in every world: everything in one process, four programs over real servers, and four to which events are
+//! pushed. They are told side by side in one Gudang, as shops use it, so each keeps to products and categories of its own; what closes the day is
+//! told when all of them are over.
 
 mod alert;
 mod books;
@@ -70,4 +71,9 @@ async fn told_in_one_process() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn told_by_four_programs_over_kafka_redis_and_elasticsearch() {
     tell(World::apart().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn told_by_four_programs_to_which_events_are_pushed() {
+    tell(World::pushed().await).await;
 }

@@ -1,6 +1,7 @@
-//! The two worlds in which stories are told: everything in one process, and four programs over Kafka, Redis and Elasticsearch. Whoever tells a
-//! story speaks to services and runs commands, and does not know in which.
+//! The worlds in which stories are told: everything in one process, four programs over Kafka, Redis and Elasticsearch, and the same with events
+//! pushed to them over HTTP. Whoever tells a story speaks to services and runs commands, and does not know in which.
 
+mod pump;
 mod receiver;
 
 use std::process::Command;
@@ -12,6 +13,7 @@ use testkit::{Apart, Elasticsearch, Gudang, Http, Kafka, Redis, Service, Setup, 
 
 use crate::dice::Dice;
 use crate::said::{GUDANG, Said};
+use pump::Pump;
 use receiver::Receiver;
 
 /// The contract promises 2 s, services idle; a debug build on a busy machine, with other stories told beside, gets more.
@@ -23,6 +25,8 @@ const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
 /// A running Gudang, wherever its services are.
 pub(crate) struct World {
+    // Before those whom it brings events.
+    pump: Option<Pump>,
     // Before its servers, so that it is gone when they end.
     services: Services,
     servers: Option<Servers>,
@@ -81,33 +85,45 @@ impl World {
         variables.push(("ANALYTICS_DATABASE_URL", databases[1].url().to_owned()));
         let variables: Vec<(&str, &str)> = variables.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let gudang = tokio::task::block_in_place(|| Gudang::start_with(GUDANG, &variables));
-        Self { services: Services::Together(Box::new(gudang), Some(databases)), servers: None, desk: Some(desk) }
+        Self { pump: None, services: Services::Together(Box::new(gudang), Some(databases)), servers: None, desk: Some(desk) }
     }
 
     /// `gudang up` as it is, and alerts to nobody.
     pub(crate) fn together_alone() -> Self {
         let gudang = tokio::task::block_in_place(|| Gudang::start(GUDANG));
-        Self { services: Services::Together(Box::new(gudang), None), servers: None, desk: None }
+        Self { pump: None, services: Services::Together(Box::new(gudang), None), servers: None, desk: None }
     }
 
     /// The four programs, with alerts by mail and webhook.
     pub(crate) async fn apart() -> Self {
         let desk = Desk::open().await;
         let variables = desk.variables();
-        Self::apart_with(Some(desk), &variables).await
+        Self::apart_with(Some(desk), &variables, &[]).await
+    }
+
+    /// The four programs, none of which consumes from Kafka: events are pushed to them.
+    pub(crate) async fn pushed() -> Self {
+        let desk = Desk::open().await;
+        let variables = desk.variables();
+        let mut world = Self::apart_with(Some(desk), &variables, &[("ROLE", "api"), ("CLOUDEVENTS_PUSH", "true")]).await;
+        let kafka = &world.servers.as_ref().expect("servers").kafka;
+        world.pump = Some(Pump::start(kafka, |service| world.url(service)).await);
+        world
     }
 
     /// The four programs over all their servers, and alerts to nobody.
     pub(crate) async fn apart_alone() -> Self {
-        Self::apart_with(None, &[]).await
+        Self::apart_with(None, &[], &[]).await
     }
 
-    async fn apart_with(desk: Option<Desk>, variables: &[(&str, String)]) -> Self {
+    /// `variables` are Notification's, `of_all` everybody's.
+    async fn apart_with(desk: Option<Desk>, variables: &[(&str, String)], of_all: &[(&str, &str)]) -> Self {
         let servers = tokio::task::block_in_place(Servers::start);
         let setup = Setup::of(GUDANG).kafka(&servers.kafka).redis(&servers.redis).elasticsearch(&servers.elasticsearch);
         let setup = variables.iter().fold(setup, |setup, (name, value)| setup.set(Service::Notification, name, value));
+        let setup = of_all.iter().fold(setup, |setup, (name, value)| setup.all(name, value));
         let apart = setup.start().await;
-        Self { services: Services::Apart(Box::new(apart)), servers: Some(servers), desk }
+        Self { pump: None, services: Services::Apart(Box::new(apart)), servers: Some(servers), desk }
     }
 
     /// What the services meet in, where they are apart.
@@ -197,9 +213,14 @@ impl World {
 
     /// Stops it in order.
     pub(crate) fn stop(self) {
-        tokio::task::block_in_place(|| match self.services {
-            Services::Together(mut gudang, _) => gudang.stop(),
-            Services::Apart(apart) => apart.stop(),
+        tokio::task::block_in_place(|| {
+            if let Some(pump) = self.pump {
+                pump.stop();
+            }
+            match self.services {
+                Services::Together(mut gudang, _) => gudang.stop(),
+                Services::Apart(apart) => apart.stop(),
+            }
         });
     }
 
