@@ -17,7 +17,7 @@ use host::flags::{Kafka, Log, Secret};
 use notification::flags::Notify;
 use product::{ElasticsearchUrl, RedisUrl};
 
-use crate::{audit, demo, import, letters, load, report};
+use crate::{audit, demo, import, letters, load, report, scale};
 
 /// An inventory platform: products, stock that cannot be oversold, alerts, and reports.
 #[derive(Debug, Parser)]
@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Reindex(Reindex),
     /// Put load on Stock: rate, latency, errors
     Load(load::Options),
+    /// Show how the workers of a cluster are scaled, and pause or resume that
+    Scale(scale::Options),
 }
 
 /// `gudang up`.
@@ -83,7 +85,7 @@ pub(crate) struct Up {
 impl Up {
     /// The cluster that carries events, if there is one.
     pub(crate) fn broker(&self) -> anyhow::Result<Option<Broker>> {
-        let settings = self.kafka.settings(std::env::vars_os())?;
+        let settings = kafka(&self.kafka)?;
         Ok(settings.map(|settings| Broker::new(settings, None)).transpose()?)
     }
 }
@@ -100,8 +102,13 @@ pub(crate) struct Topics {
 impl Topics {
     /// The cluster whose topics are meant.
     pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
-        self.kafka.settings(std::env::vars_os())?.context("KAFKA_BOOTSTRAP_SERVERS must say where Kafka is")
+        kafka(&self.kafka)?.context("KAFKA_BOOTSTRAP_SERVERS must say where Kafka is")
     }
+}
+
+/// The cluster of Kafka that flags and the environment name, if they do.
+pub(crate) fn kafka(flags: &Kafka) -> anyhow::Result<Option<Settings>> {
+    Ok(flags.settings(std::env::vars_os())?)
 }
 
 /// `gudang reindex`.

@@ -14,6 +14,7 @@ mod load;
 mod progress;
 mod reindex;
 mod report;
+mod scale;
 mod table;
 mod topics;
 mod up;
@@ -34,6 +35,7 @@ fn main() -> ExitCode {
         Command::DeadLetters(what) => alone(letters::run(what)),
         Command::Topics(options) => alone(topics::run(options)),
         Command::Reindex(options) => alone(reindex::run(options)),
+        Command::Scale(options) => alone(scale::run(options)),
         Command::Load(options) => on_one_thread(load::run(options)),
     };
     done.unwrap_or_else(|error| {

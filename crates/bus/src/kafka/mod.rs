@@ -6,12 +6,14 @@
 mod client;
 mod consumer;
 mod hearing;
+mod lag;
 mod message;
 mod producer;
 mod settings;
 mod topics;
 
 pub use consumer::consume;
+pub use lag::lag;
 pub use producer::Producer;
 pub use settings::{Property, Settings, SettingsError};
 pub use topics::{Audience, DEAD_LETTERS, prepare};

@@ -64,3 +64,24 @@ async fn a_cluster_that_is_away_is_an_error_within_a_bound() {
     assert!(error.contains(kafka.servers()), "it says where: {error}");
     assert!(begun.elapsed() < std::time::Duration::from_secs(30));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn lag_is_what_a_group_has_not_settled_and_asking_moves_nothing() {
+    let kafka = Kafka::start();
+    let settings = settings(&kafka);
+    kafka::prepare(&settings, vec![Audience { group: GROUP.to_owned(), topics: vec![Topic::StockChanges] }]).await.expect("topics");
+    let producer = kafka::Producer::new(&settings).expect("a producer");
+    let outlet = producer.outlet(Topic::StockChanges);
+    for version in 1..=3 {
+        outlet.deliver(&[event(1, version), event(2, version)]).await.expect("delivered");
+    }
+    for group in [GROUP, "somebody-who-never-came"] {
+        assert_eq!(kafka::lag(&settings, group, "stock-changes").await.expect("lag"), 6, "{group}");
+    }
+    assert_eq!(raw::committed(&kafka, GROUP, "stock-changes").values().sum::<i64>(), 0, "nobody has settled anything");
+    let notes = Notes::open();
+    let running = Running::start(&settings, &notes);
+    notes.until(6).await;
+    running.stop().await;
+    assert_eq!(kafka::lag(&settings, GROUP, "stock-changes").await.expect("lag"), 0);
+}

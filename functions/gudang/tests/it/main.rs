@@ -7,6 +7,7 @@ mod commands;
 mod demo;
 mod kills;
 mod said;
+mod scale;
 mod stories;
 mod up;
 mod whole_demo;
