@@ -28,6 +28,8 @@ const BESIDES: Duration = Duration::from_millis(300);
 pub(crate) struct Forgetful {
     /// Events that were counted.
     pub(crate) counted: AtomicU64,
+    /// Set when a batch was counted whose offsets are not committed yet.
+    pub(crate) uncommitted: AtomicBool,
 }
 
 impl Handler for Forgetful {
@@ -42,6 +44,7 @@ impl Handler for Forgetful {
     fn handle<'a>(&'a self, batch: &'a [Incoming]) -> BoxFuture<'a, Result<(), Away>> {
         Box::pin(async move {
             self.counted.fetch_add(batch.len() as u64, Ordering::SeqCst);
+            self.uncommitted.store(true, Ordering::SeqCst);
             tokio::time::sleep(BESIDES).await;
             Ok(())
         })

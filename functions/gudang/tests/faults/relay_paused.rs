@@ -18,7 +18,8 @@ const WATCHED: Duration = Duration::from_secs(10);
 const TAKEN_OVER: &str = "another relay has taken over";
 
 /// Whether events have been ticked since `$1` that were not delivered, and the next renewal of the lease is not under way: it is due every 3 s.
-const WAITS: &str = "SELECT max(tick) > $1::bigint + 5 AND (SELECT until > clock_timestamp() + interval '9 seconds' FROM lease) FROM journal_tick";
+const WAITS: &str =
+    "SELECT max(tick) > $1::bigint + 5 AND (SELECT until > clock_timestamp() + interval '9 seconds' FROM lease) FROM journal_tick";
 /// While this is held nobody renews, takes or loses the lease, and nobody ticks.
 const HOLD: &str = "BEGIN; SELECT FROM lease FOR UPDATE";
 
