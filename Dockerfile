@@ -15,7 +15,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry --mount=type=cache,targe
 FROM debian:bookworm-slim AS base
 # Whom to trust, for servers that are reached by TLS.
 COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-RUN useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin gudang
+RUN useradd --system --no-log-init --uid 10001 --no-create-home --shell /usr/sbin/nologin gudang
 USER 10001
 # Ready when the service's own database answers; it needs no client in the image.
 HEALTHCHECK --interval=2s --timeout=5s --start-period=60s --retries=15 \
