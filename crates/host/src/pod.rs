@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::flags::{BadKafka, Command, Service};
 use crate::process::{self, Fallen, Post};
-use crate::stop::Stop;
+use crate::stop::{self, Stop};
 use crate::{BindError, Function, Role, Share, bind, url};
 
 /// How long what was left running may take to end.
@@ -133,7 +133,9 @@ where
 
 /// Runs a step that ends by itself.
 fn step<E: Error + Send + Sync + 'static>(work: impl Future<Output = Result<(), E>>) -> Result<(), ProgramError> {
-    runtime(1)?.block_on(work).map_err(|error| ProgramError::Service(Box::new(error)))
+    let runtime = runtime(1)?;
+    stop::at_once(&runtime)?;
+    runtime.block_on(work).map_err(|error| ProgramError::Service(Box::new(error)))
 }
 
 /// As many threads as serve best: half of the processors. A service mostly waits for its database, and the other half is for those who answer it,

@@ -1,4 +1,4 @@
-//! Signals to a program: the first one asks for an orderly stop, the second one ends the process at once.
+//! Signals to a program: the first one asks for an orderly stop, the second one ends the process at once, and so does the first where nothing is served.
 //!
 //! Ending at once is safe: whatever was acknowledged is in PostgreSQL, which the kernel tells to shut down when this process is gone.
 
@@ -41,6 +41,15 @@ impl Stop {
         });
         Ok(Self { token })
     }
+}
+
+/// Ends the process at the first signal, for what may end anywhere. The kernel does so by itself, but not with the first process of a container,
+/// where a signal that nobody listens for does nothing.
+pub fn at_once(runtime: &Runtime) -> io::Result<()> {
+    let _inside = runtime.enter();
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    runtime.spawn(async move { process::exit(128 + either(&mut interrupt, &mut terminate).await) });
+    Ok(())
 }
 
 /// Waits for either; says which, by its number.

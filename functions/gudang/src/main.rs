@@ -22,6 +22,7 @@ mod up;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tokio::runtime::{Builder, Runtime};
 
 use config::{Cli, Command};
 
@@ -46,10 +47,16 @@ fn main() -> ExitCode {
 
 /// Runs a command that is a client of the services.
 fn alone(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(command)
+    until_done(&Builder::new_multi_thread().enable_all().build()?, command)
 }
 
 /// Runs a command that must not take more of the machine than it needs.
 fn on_one_thread(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+    until_done(&Builder::new_current_thread().enable_all().build()?, command)
+}
+
+/// Runs a command to its end, or until a signal: all of them may be cut off anywhere and run again.
+fn until_done(runtime: &Runtime, command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    host::stop::at_once(runtime)?;
+    runtime.block_on(command)
 }

@@ -1,6 +1,9 @@
 //! The command line where nothing runs: help, and messages that say what to do.
 
+use std::net::TcpListener;
 use std::process::Command;
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::said::{GUDANG, Said};
 
@@ -44,4 +47,17 @@ fn load_that_finds_no_service_says_how_to_start_one() {
     assert!(said.err.contains("does not answer at http://127.0.0.1:1") && said.err.contains("STOCK_URL"), "{said:?}");
     let said = Said::by(Command::new(GUDANG).args(["load", "--batch", "1001"])).expect(2);
     assert!(said.err.contains("1001"), "{said:?}");
+}
+
+/// By itself a signal ends every process but the first of a container, so the program has to listen; who does not is ended without a code.
+#[test]
+fn a_command_that_waits_for_an_answer_listens_for_the_signals_that_end_it() {
+    for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
+        let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", silent.local_addr().unwrap());
+        let mut waiting = Command::new(GUDANG).args(["report", "sales"]).env("ANALYTICS_URL", url).spawn().unwrap();
+        let _question = silent.accept().unwrap();
+        kill_process(Pid::from_child(&waiting), signal).unwrap();
+        assert_eq!(waiting.wait().unwrap().code(), Some(code));
+    }
 }
