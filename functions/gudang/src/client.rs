@@ -121,6 +121,11 @@ impl Service {
         serde_json::from_slice(&body).map_err(|error| self.strange(&error))
     }
 
+    /// Removes what is at a path.
+    pub(crate) async fn remove(&self, path: &str) -> Result<(), NoAnswer> {
+        self.send(self.client.delete(self.address(path))).await.map(|_| ()).map_err(|(error, _)| error)
+    }
+
     /// Posts a body until it is answered, for up to [`PATIENCE`]. The key makes it safe to send it again.
     pub(crate) async fn post<T: DeserializeOwned>(&self, path: &str, media: &str, key: Option<&str>, body: Vec<u8>) -> Result<T, NoAnswer> {
         let begun = Instant::now();

@@ -17,7 +17,7 @@ use host::flags::{Kafka, Log, Secret};
 use notification::flags::Notify;
 use product::{ElasticsearchUrl, RedisUrl};
 
-use crate::{audit, demo, import, letters, load, report, scale};
+use crate::{audit, demo, import, letters, load, report, scale, smoke};
 
 /// An inventory platform: products, stock that cannot be oversold, alerts, and reports.
 #[derive(Debug, Parser)]
@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Topics(Topics),
     /// Build a new search index beside the one that answers, and then have it answer
     Reindex(Reindex),
+    /// Send one sale through all services and see it arrive: a first look at an installation
+    Smoke(smoke::Options),
     /// Put load on Stock: rate, latency, errors
     Load(load::Options),
     /// Show how the workers of a cluster are scaled, and pause or resume that

@@ -15,6 +15,7 @@ mod progress;
 mod reindex;
 mod report;
 mod scale;
+mod smoke;
 mod table;
 mod topics;
 mod up;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
         Command::Topics(options) => alone(topics::run(options)),
         Command::Reindex(options) => alone(reindex::run(options)),
         Command::Scale(options) => alone(scale::run(options)),
+        Command::Smoke(options) => alone(smoke::run(options)),
         Command::Load(options) => on_one_thread(load::run(options)),
     };
     done.unwrap_or_else(|error| {

@@ -76,6 +76,9 @@ async fn programs_start_and_work_without_the_broker_that_they_were_told_of() {
     let apart = Setup::of(GUDANG).kafka(&kafka).start().await;
     apart.http(Service::Analytics).get("/readyz").await.expect(200);
     sell_first(|service| apart.http(service)).await;
+    // Whoever looks now is told who has not heard of the sale.
+    let looked = tokio::task::block_in_place(|| Said::by(&mut apart.command(&["smoke", "--patience-seconds", "1"]))).expect(1);
+    assert!(looked.err.contains("Analytics does not report the sale within 1 s, although Stock Change recorded it"), "{looked:?}");
     tokio::task::block_in_place(|| kafka.restart());
     heard(|service| apart.http(service), 7, 3).await;
     kafka.kill();

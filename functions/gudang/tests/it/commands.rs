@@ -28,9 +28,18 @@ fn a_command_that_finds_no_service_says_how_to_start_them() {
 }
 
 #[test]
+fn a_first_look_that_finds_nobody_says_who_is_missing_and_how_long_it_waited() {
+    let said = nowhere(&["smoke", "--patience-seconds", "1"]).expect(1);
+    assert!(
+        said.err.contains("not everybody answered within 1 s") && said.err.contains("does not answer at http://127.0.0.1:1"),
+        "{said:?}"
+    );
+}
+
+#[test]
 fn help_lists_every_command() {
     let said = nowhere(&["--help"]).expect(0);
-    for command in ["up", "demo", "import", "report", "audit", "dead-letters", "load"] {
+    for command in ["up", "demo", "import", "report", "audit", "dead-letters", "smoke", "load"] {
         assert!(said.out.contains(&format!("\n  {command} ")), "{command}: {}", said.out);
     }
 }

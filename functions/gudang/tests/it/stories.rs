@@ -12,6 +12,7 @@ mod product;
 mod reservation;
 mod sale;
 mod search;
+mod smoke;
 mod transfer;
 
 use futures::future::LocalBoxFuture;
@@ -26,7 +27,7 @@ macro_rules! stories {
     ($($story:path),* $(,)?) => { [$((stringify!($story), |world| Box::pin($story(world)))),*] };
 }
 
-const STORIES: [(&str, Story); 10] = stories![
+const STORIES: [(&str, Story); 11] = stories![
     alert::an_alert_is_mailed_and_posted_once_and_again_when_somebody_asks,
     import::a_file_is_taken_row_by_row_and_what_is_refused_is_named_with_its_line,
     letter::what_cannot_be_applied_stands_aside_until_it_is_retried,
@@ -36,6 +37,7 @@ const STORIES: [(&str, Story); 10] = stories![
     reservation::a_promise_that_is_let_go_is_nobodys,
     sale::a_sale_is_seen_in_stock_report_and_alert,
     search::a_product_is_found_as_it_is_now,
+    smoke::a_first_look_sells_one_unit_and_leaves_nothing_behind,
     transfer::units_that_move_between_locations_stay_in_the_sum,
 ];
 
