@@ -79,6 +79,10 @@ valueFrom:
   {{- $given := index $root.Values.postgresql .service }}
   {{- include "gudang.secretKeyRef" (dict "given" $given "own" $secret "key" "database-url") | nindent 2 }}
 {{ include "gudang.environment.kafka" $root }}
+{{- if and $root.Values.cloudEventsPush (eq .role "api") }}
+- name: CLOUDEVENTS_PUSH
+  value: "true"
+{{- end }}
 {{- with $service.kafkaGroupId }}
 - name: KAFKA_GROUP_ID
   value: {{ . | quote }}
