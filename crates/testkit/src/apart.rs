@@ -89,12 +89,14 @@ impl Setup {
     }
 }
 
-/// Builds the programs, once a process, as the command line was built; silent when they are.
+/// Builds the programs, once a process, as the tests of the whole workspace do; silent when they have.
 fn build() {
     static BUILT: Once = Once::new();
     BUILT.call_once(|| {
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet"]).args(Service::ALL.iter().flat_map(|service| ["-p", service.name()]));
+        // Third-party crates have other features where no example or test is asked for, and would be built a second time in the middle of a test.
+        cargo.args(["build", "--quiet", "--workspace", "--example", "asyncapi"]);
+        cargo.args(Service::ALL.iter().flat_map(|service| ["--bin", service.name()]));
         assert!(cargo.status().expect("cargo").success(), "the programs are built");
     });
 }
