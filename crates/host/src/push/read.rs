@@ -69,7 +69,11 @@ impl Mode {
             Self::Binary => read.take(binary(headers, body)),
             Self::Structured => read.take(Event::from_json(body)),
             Self::Batch => match serde_json::from_slice::<Vec<&RawValue>>(body) {
-                Ok(events) => events.iter().for_each(|event| read.take(Event::from_json(event.get().as_bytes()))),
+                Ok(events) => {
+                    for event in events {
+                        read.take(Event::from_json(event.get().as_bytes()));
+                    }
+                }
                 Err(error) => read.malformed = Some(format!("a batch is a JSON array of events: {error}")),
             },
         }

@@ -43,7 +43,7 @@ impl Notes {
 }
 
 fn golden(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contract/golden").join(name).with_extension("v1.json");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../contract/golden").join(format!("{name}.v1.json"));
     std::fs::read_to_string(path).expect(name)
 }
 
