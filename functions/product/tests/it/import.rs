@@ -180,16 +180,11 @@ async fn the_same_keyed_import_twice_at_once_is_one() {
 }
 
 #[tokio::test]
-async fn three_thousand_products_take_well_under_a_second() {
+async fn three_thousand_products_come_in_one_import_and_a_second_time_change_nothing() {
     let shop = Shop::open().await;
     let rows = rows(3000, |n| format!("p{n:04},Product {n},Category {},{n}.99,{}\n", n % 20, n % 50));
     let file = format!("sku,name,category,price,min_stock\n{rows}");
-    let started = std::time::Instant::now();
     assert_eq!(counts(&shop.import(CSV, Some("k"), file.clone()).await), [3000, 0, 0, 0]);
-    let took = started.elapsed();
-    // The bound leaves room for a busy machine; alone it is a quarter of it.
-    assert!(took < std::time::Duration::from_secs(3), "{took:?}");
-    println!("3,000 products imported in {took:?}");
     assert_eq!(counts(&shop.import(CSV, None, file).await), [0, 0, 3000, 0]);
     shop.balances().await;
 }
