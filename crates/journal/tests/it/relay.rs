@@ -87,7 +87,7 @@ async fn more_than_a_page_arrives_in_order_and_a_new_relay_goes_on_where_the_las
         let outlet = Arc::new(InProcess::new(Arc::clone(&consumer.intake) as _));
         let ticking = tokio::spawn(relay::tick(Arc::clone(&producer.journal), producer.epoch, stop.clone()));
         let relaying = tokio::spawn(relay::run(Arc::clone(&producer.journal), outlet, producer.epoch, stop.clone()));
-        testkit::eventually("all versions arrive", Duration::from_mins(1), async || {
+        testkit::eventually("all versions arrive", Duration::from_mins(5), async || {
             (consumer.versions("a").await.len() as i64 == to).then_some(())
         })
         .await;
